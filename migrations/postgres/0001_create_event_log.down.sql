@@ -1,0 +1,2 @@
+drop function event_log_ensure_months(date[]);
+drop table event_log;

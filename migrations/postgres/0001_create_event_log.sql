@@ -1,0 +1,74 @@
+-- The event store: every event that has an id, once, with one total order (position).
+-- Range-partitioned by event time, so that live traffic touches small, hot indexes. A repeated event carries the
+-- same timestamp, so uniqueness of (event_id, timestamp) within a partition is uniqueness of the event.
+create sequence event_log_position_seq as bigint;
+
+create table event_log (
+    position        bigint not null default nextval('event_log_position_seq'),
+    event_id        uuid not null,
+    event_type      varchar(100) not null,
+    version         varchar(50) not null default 'v1',
+    user_id         varchar(100),
+    "timestamp"     timestamptz not null,
+    payload         jsonb not null,
+    content_hash    uuid not null,
+    correlation_id  uuid,
+    causation_id    uuid,
+    processed_at    timestamptz,
+    derived_metrics jsonb not null default '[]',
+    stream_sequence bigint,
+    received_at     timestamptz not null default now(),
+    transaction_id  xid8 not null default pg_current_xact_id(),
+    created_at      timestamptz not null default now(),
+    constraint event_log_pkey primary key (position, "timestamp"),
+    constraint event_log_event_id_timestamp_key unique (event_id, "timestamp")
+) partition by range ("timestamp");
+
+alter sequence event_log_position_seq owned by event_log.position;
+
+-- An odd timestamp never stops a batch: what belongs to no month that was made goes here.
+create table event_log_default partition of event_log default;
+
+comment on table event_log is 'The event store: every event once, in one total order';
+comment on column event_log.position is 'Total order of storing; gaps are normal, commits may become visible out of order';
+comment on column event_log.user_id is 'The person whom the event itself names';
+comment on column event_log.payload is 'The document as it was received';
+comment on column event_log.content_hash is 'UUIDv8 over type, instant and normalised data: equal for the same event in any envelope or spelling';
+comment on column event_log.processed_at is 'When it was projected; null while it waits, and for events without a projection';
+comment on column event_log.stream_sequence is 'Sequence in the JetStream stream of the first message that carried it';
+comment on column event_log.received_at is 'When the stream took the message';
+comment on column event_log.transaction_id is 'The transaction that stored it: a reader by position stays below the oldest one still running';
+
+-- Makes the partitions of these months, moving strays over. The service has no right to create tables and calls
+-- this instead; months far from now are refused, so that hostile timestamps cannot make thousands of tables.
+create function event_log_ensure_months(months date[]) returns void
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+    month date;
+    name text;
+begin
+    for month in
+        select distinct date_trunc('month', wanted)::date from unnest(months) as wanted
+        where wanted between '2000-01-01' and now() + interval '2 years'
+        order by 1
+    loop
+        name := 'event_log_' || to_char(month, 'YYYY_MM');
+        continue when to_regclass('public.' || name) is not null;
+        perform pg_advisory_xact_lock(hashtext('event_log_ensure_months'));
+        continue when to_regclass('public.' || name) is not null;
+        execute format('create table public.%I (like public.event_log including defaults including constraints)', name);
+        -- No row of this month may enter the default partition between the move and the attachment.
+        lock table public.event_log_default in access exclusive mode;
+        execute format(
+            'with strays as (delete from public.event_log_default where "timestamp" >= %L and "timestamp" < %L returning *)
+             insert into public.%I select * from strays',
+            month::timestamp at time zone 'UTC', (month + interval '1 month')::timestamp at time zone 'UTC', name);
+        execute format(
+            'alter table public.event_log attach partition public.%I for values from (%L) to (%L)',
+            name, month::timestamp at time zone 'UTC', (month + interval '1 month')::timestamp at time zone 'UTC');
+    end loop;
+end
+$$;
+
+comment on function event_log_ensure_months is 'Makes monthly partitions of event_log, for a role without the right to create tables';

@@ -1,0 +1,2 @@
+drop table handled_sequences;
+drop table stream_incarnations;

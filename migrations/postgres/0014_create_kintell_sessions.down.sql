@@ -1,0 +1,3 @@
+-- Undoes 0014; indexes go with the table.
+
+drop table kintell_sessions;

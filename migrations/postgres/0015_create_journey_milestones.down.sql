@@ -1,0 +1,3 @@
+-- Undoes 0015.
+
+drop table journey_milestones;

@@ -1,0 +1,136 @@
+-- Who is meant by an identity event: by CSR id, by external id, by e-mail, or somebody new.
+--
+-- One call per event. The unique keys of user_external_ids and user_emails serve as locks: of two workers that
+-- meet the same unknown person at once, the second waits for the first and then finds the person.
+-- Nothing here depends on the order of arrival, unless identifiers contradict each other (first come; listed).
+create function apply_identity(
+    in_event uuid, in_at timestamptz, in_provider text, in_scope uuid, in_external_id text, in_csr_id uuid,
+    in_email text, in_first_name text, in_last_name text, in_active boolean, in_metadata jsonb
+) returns table (touched text, counted text, key text)
+language plpgsql as $$
+declare
+    person uuid;
+    by_external uuid;
+    by_email uuid;
+    by_csr uuid;
+    wanted uuid;
+    conflict text;
+begin
+    insert into companies (id) values (in_scope) on conflict do nothing;
+
+    loop
+        select profile_id into by_external from user_external_ids u
+        where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id for no key update;
+        select e.user_id into by_email from user_emails e where e.email = in_email;
+        if by_email is null then
+            select u.id into by_email from users u where u.email = in_email;
+        end if;
+        select u.id into by_csr from users u where u.id = in_csr_id;
+        person := coalesce(by_external, by_csr, by_email);
+        exit when by_external is not null;
+
+        wanted := coalesce(person, in_csr_id, derived_id('milepost:user:' || in_email));
+        insert into user_external_ids (profile_id, provider, scope, external_id, metadata, csr_id, email, first_name,
+            last_name, active, snapshot_at, snapshot_event, first_at, first_event, first_email, updated_at)
+        values (wanted, in_provider, in_scope, in_external_id, in_metadata, in_csr_id, in_email, in_first_name,
+            in_last_name, in_active, in_at, in_event, in_at, in_event, in_email, in_at)
+        on conflict (provider, scope, external_id) do nothing;
+        continue when not found;  -- another worker was first: look again
+        exit when person is not null;
+
+        insert into user_emails (email, user_id) values (in_email, wanted) on conflict (email) do nothing;
+        if not found then  -- another worker met the same person: join them
+            delete from user_external_ids u
+            where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id;
+            continue;
+        end if;
+        insert into users (id, email, id_derived, updated_at) values (wanted, in_email, in_csr_id is null, in_at)
+        on conflict (id) do nothing;
+        person := wanted;
+        by_email := wanted;
+        by_csr := case when in_csr_id = wanted then wanted end;
+        exit;
+    end loop;
+
+    -- The CSR id becomes known for somebody whose id was derived: the row takes it, references follow.
+    if in_csr_id is not null and by_csr is null then
+        if (select u.id_derived from users u where u.id = person for update) then
+            begin
+                update users u set id = in_csr_id, id_derived = false where u.id = person;
+                by_email := case when by_email = person then in_csr_id else by_email end;
+                person := in_csr_id;
+            exception when unique_violation then
+                conflict := 'merge_needed';
+            end;
+        else
+            conflict := 'second_csr_id';
+        end if;
+    elsif by_csr <> person then
+        conflict := case when exists (select from users u where u.id in (by_csr, person) and u.id_derived)
+                         then 'merge_needed' else 'external_id_moved' end;
+    end if;
+
+    -- Every e-mail once seen for a person stays a way to find them.
+    if by_email is null then
+        counted := case when by_external is not null then 'identity_email_changes' end;
+        insert into user_emails (email, user_id) values (in_email, person) on conflict (email) do nothing;
+        if not found then
+            select e.user_id into by_email from user_emails e where e.email = in_email;
+        elsif counted is not null then
+            return next;
+        end if;
+        counted := null;
+    else
+        insert into user_emails (email, user_id) values (in_email, by_email) on conflict (email) do nothing;
+    end if;
+    if by_email <> person then
+        conflict := coalesce(conflict, 'email_of_another');
+    end if;
+
+    if conflict is not null then
+        insert into identity_conflicts (event_id, kind, user_id, detail)
+        values (in_event, conflict, person, jsonb_build_object('provider', in_provider, 'scope', in_scope,
+            'external_id', in_external_id, 'csr_id', in_csr_id, 'by_csr_id', by_csr, 'by_email', by_email))
+        on conflict do nothing;
+        counted := 'identity_conflicts';
+        return next;
+        counted := null;
+    end if;
+
+    -- The latest snapshot wins entirely, the earliest is remembered: redelivery and reordering change nothing.
+    update user_external_ids u
+    set email = in_email, first_name = in_first_name, last_name = in_last_name, active = in_active,
+        metadata = in_metadata, snapshot_at = in_at, snapshot_event = in_event, updated_at = in_at
+    where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id
+      and (in_at, in_event) > (u.snapshot_at, u.snapshot_event);
+    update user_external_ids u
+    set first_at = in_at, first_event = in_event, first_email = in_email
+    where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id
+      and (in_at, in_event) < (u.first_at, u.first_event);
+    update user_external_ids u set csr_id = in_csr_id
+    where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id
+      and u.csr_id is null and in_csr_id is not null;
+
+    -- A derived id comes from the e-mail of the creating event, the earliest: one that arrives late moves it.
+    if (select u.id_derived from users u where u.id = person) then
+        select derived_id('milepost:user:' || u.first_email) into wanted from user_external_ids u
+        where u.profile_id = person order by u.first_at, u.first_event limit 1;
+        if wanted <> person and not exists (select from users u where u.id = wanted) then
+            update users u set id = wanted where u.id = person;
+            person := wanted;
+        end if;
+    end if;
+
+    insert into company_memberships (event_id, user_id, company_id, seen_at)
+    values (in_event, person, in_scope, in_at) on conflict (event_id) do nothing;
+    insert into external_id_mappings (user_id, external_system, external_id)
+    values (person, in_provider, in_scope || ':' || in_external_id)
+    on conflict (external_system, external_id) do nothing;
+
+    touched := 'people';
+    key := person;
+    return next;
+end
+$$;
+
+comment on function apply_identity is 'Resolves an identity event to a person and keeps its snapshot; returns what was touched and counted';

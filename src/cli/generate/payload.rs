@@ -1,0 +1,174 @@
+//! What each type says: the `data` of gatherings, skill shares and milestones; matches and identities have files of their own.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+
+use super::chance::{Kind, one_of};
+use super::sheet::{Sheet, share_of_one};
+use super::words::{GATHERINGS, MILESTONES, NOTES, PLACES, SKILLS, TAGS};
+use super::world::{DAY, Event, HOUR, MINUTE, Micros, What, World};
+use super::{identity, pairing};
+
+const FORMATS: [&str; 3] = ["in-person", "online", "hybrid"];
+
+/// The type of an event.
+pub(super) fn kind(what: What) -> &'static str {
+    match what {
+        What::Company { .. } => "company.synced",
+        What::External(_) => "external.user.synced",
+        What::Directory(_) => "ingest.directory.synced",
+        What::Matched(_) => "buddy.match.created",
+        What::Ended(_) => "buddy.match.ended",
+        What::Logged(_) => "buddy.event.logged",
+        What::Attended { .. } => "buddy.event.attended",
+        What::SkillShare { .. } => "buddy.skill_share.completed",
+        What::CheckIn(_) => "buddy.checkin.completed",
+        What::Feedback(_) => "buddy.feedback.submitted",
+        What::Milestone { .. } => "buddy.milestone.reached",
+        What::Import => "buddy.import.batch",
+    }
+}
+
+/// Writes the contents of an event.
+pub(super) fn fill(world: &World, event: &Event, sheet: &mut Sheet) {
+    // Most entities have one creating event, so the event's number is theirs as well.
+    let entity = world.chance.id(Kind::Entity, event.number);
+    match event.what {
+        What::Company { company } => identity::company(world, company, sheet),
+        What::External(snapshot) => identity::external(world, snapshot, sheet),
+        What::Directory(snapshot) => identity::directory(world, snapshot, sheet),
+        What::Matched(pairing) => pairing::matched(world, pairing, sheet),
+        What::Ended(pairing) => pairing::ended(world, pairing, sheet),
+        What::Logged(pairing) => {
+            sheet.put_id("eventId", entity);
+            pairing::logged(world, pairing, sheet);
+        }
+        What::Attended { gathering, person, pairing } => attended(world, gathering, person, pairing, sheet),
+        What::SkillShare { teacher, learner, pairing } => {
+            sheet.put_id("sessionId", entity);
+            skill_share(world, teacher, learner, pairing, sheet);
+        }
+        What::CheckIn(pairing) => {
+            sheet.put_id("checkinId", entity);
+            pairing::checkin(world, pairing, sheet);
+        }
+        What::Feedback(pairing) => {
+            sheet.put_id("feedbackId", entity);
+            pairing::feedback(world, pairing, sheet);
+        }
+        What::Milestone { person, step } => milestone(world, person, step, sheet),
+        What::Import => {
+            sheet.put_id("batchId", entity);
+            import(sheet);
+        }
+    }
+}
+
+/// All guests of a gathering hear the same title, type and format.
+fn attended(world: &World, gathering: u32, person: u32, pairing: Option<u32>, sheet: &mut Sheet) {
+    let mut shared = world.chance.rng(Kind::Gathering, gathering);
+    let (title, kind) = one_of(&mut shared, &GATHERINGS);
+    sheet.put_id("eventId", world.chance.id(Kind::Gathering, gathering));
+    sheet.put_id("userId", world.chance.id(Kind::Person, person));
+    let pairing = pairing.map(|pairing| world.chance.id(Kind::Match, pairing));
+    sheet.put_id_if_any("matchId", pairing);
+    sheet.put("eventTitle", title);
+    sheet.put("eventType", kind);
+    sheet.put("eventFormat", one_of(&mut shared, &FORMATS));
+    sheet.put_moment("attendedAt");
+    sheet.maybe("location", 0.6, |_| one_of(&mut shared, &PLACES));
+    sheet.maybe("durationMinutes", 0.8, |rng| rng.random_range(2..13) * 15);
+    sheet.maybe("attendeeCount", 0.6, |rng| rng.random_range(2..60));
+    sheet.maybe("organizer", 0.3, |_| "Volunteer office");
+    sheet.maybe("categories", 0.4, |rng| some_of(rng, &TAGS));
+    sheet.maybe("sdgGoals", 0.4, goals);
+}
+
+fn skill_share(world: &World, teacher: u32, learner: u32, pairing: Option<u32>, sheet: &mut Sheet) {
+    let skill = sheet.rng.random_range(0..SKILLS.len());
+    let (name, category) = SKILLS[skill];
+    sheet.put("skillId", skill + 1);
+    sheet.put("skillName", name);
+    sheet.maybe("skillCategory", 0.7, |_| category);
+    sheet.put_id("teacherId", world.chance.id(Kind::Person, teacher));
+    sheet.put_id("learnerId", world.chance.id(Kind::Person, learner));
+    sheet.put_id_if_any("matchId", pairing.map(|pairing| world.chance.id(Kind::Match, pairing)));
+    let completed_at = sheet.put_moment("completedAt");
+    put_scheduled(sheet, completed_at);
+    sheet.maybe("durationMinutes", 0.9, |rng| rng.random_range(1..9) * 15);
+    if pairing.is_some() {
+        sheet.put("format", "online");
+    } else {
+        sheet.maybe("format", 0.9, |_| "in-person");
+    }
+    sheet.maybe("proficiencyLevel", 0.6, |rng| one_of(rng, &["beginner", "intermediate", "advanced"]));
+    sheet.maybe("feedback", 0.6, skill_feedback);
+    sheet.maybe("sdgGoals", 0.3, goals);
+    sheet.maybe("valuationPoints", 0.4, |rng| rng.random_range(1..20) * 5);
+}
+
+fn put_scheduled(sheet: &mut Sheet, completed_at: Micros) {
+    let pen = sheet.pen;
+    sheet.maybe("scheduledAt", 0.5, |rng| {
+        let before = rng.random_range(HOUR..21 * DAY) / (15 * MINUTE) * (15 * MINUTE);
+        pen.time(completed_at - before)
+    });
+}
+
+fn skill_feedback(rng: &mut StdRng) -> Value {
+    const PROGRESS: [&str; 4] = ["no-progress", "some-progress", "good-progress", "excellent-progress"];
+    let mut feedback = json!({"teacherRating": share_of_one(rng, 40)});
+    if rng.random_bool(0.7) {
+        feedback["learnerRating"] = json!(share_of_one(rng, 30));
+    }
+    if rng.random_bool(0.3) {
+        feedback["learnerComment"] = json!(one_of(rng, &NOTES));
+    }
+    if rng.random_bool(0.2) {
+        feedback["teacherComment"] = json!(one_of(rng, &NOTES));
+    }
+    if rng.random_bool(0.5) {
+        feedback["learnerProgress"] = json!(one_of(rng, &PROGRESS));
+    }
+    feedback
+}
+
+fn milestone(world: &World, person: u32, step: u32, sheet: &mut Sheet) {
+    let surplus = format!("Community hour {step}");
+    let (title, category, points, badge) =
+        MILESTONES.get(step as usize).copied().unwrap_or((&surplus, "community", 5, "badge-hour"));
+    sheet.put("milestoneId", step + 1);
+    sheet.put_id("userId", world.chance.id(Kind::Person, person));
+    sheet.put("milestoneTitle", title);
+    sheet.put("milestoneCategory", category);
+    sheet.put_moment("reachedAt");
+    sheet.put("points", points);
+    sheet.maybe("badgeIcon", 0.7, |_| badge);
+    sheet.maybe("targetRole", 0.4, |_| "all");
+    sheet.maybe("progress", 0.3, |_| json!({"currentStep": step + 1, "completedSteps": ["read", "done"]}));
+    sheet.maybe("metadata", 0.3, |rng| json!({"isFirstTime": step == 0, "streakCount": rng.random_range(1..10)}));
+}
+
+fn import(sheet: &mut Sheet) {
+    let digest: [u64; 4] = sheet.rng.random();
+    let digest: String = digest.iter().map(|part| format!("{part:016x}")).collect();
+    let rows = sheet.rng.random_range(0..5_000);
+    sheet.put("entity", "checkins");
+    sheet.put("source", "legacy-buddy.csv");
+    sheet.put("sha256", digest);
+    sheet.put("rowCount", rows);
+    sheet.put_moment("importedAt");
+}
+
+/// One to three of a list, in its order.
+pub(super) fn some_of(rng: &mut StdRng, list: &[&'static str]) -> Vec<&'static str> {
+    let first = rng.random_range(0..list.len());
+    let count = rng.random_range(1..4);
+    list.iter().skip(first).take(count).copied().collect()
+}
+
+fn goals(rng: &mut StdRng) -> Vec<u32> {
+    let first = rng.random_range(1..=17);
+    if rng.random_bool(0.5) { vec![first] } else { vec![first, first % 17 + 1] }
+}

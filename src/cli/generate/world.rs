@@ -1,0 +1,146 @@
+//! The simulated world: who exists, what happens when. Contents are written elsewhere, from these facts.
+//!
+//! Guarantee: in the order of `World::events` a cause always precedes its effects.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use super::chance::{Chance, Kind};
+use super::{activity, people};
+
+/// Microseconds since 1970, as everything here that ends in `_at` or is called `at`.
+pub(super) type Micros = i64;
+
+pub(super) const SECOND: Micros = 1_000_000;
+pub(super) const MINUTE: Micros = 60 * SECOND;
+pub(super) const HOUR: Micros = 60 * MINUTE;
+pub(super) const DAY: Micros = 24 * HOUR;
+/// 2025-07-01T00:00:00Z
+pub(super) const START: Micros = 1_751_328_000 * SECOND;
+/// 2026-06-30T23:59:59Z
+pub(super) const END: Micros = START + 365 * DAY - SECOND;
+
+/// Somebody who takes part.
+pub(super) struct Person {
+    pub(super) company: u32,
+    /// When the CSR id was first named; nothing refers to a person before.
+    pub(super) known_at: Micros,
+    /// The provider that reported them before the directory did.
+    pub(super) provider: Option<&'static str>,
+}
+
+/// A participant and a buddy, matched.
+pub(super) struct Pairing {
+    pub(super) participant: u32,
+    pub(super) buddy: u32,
+    pub(super) matched_at: Micros,
+    pub(super) ended_at: Option<Micros>,
+}
+
+/// What a re-sync of a person brings.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Change {
+    Entry,
+    Job,
+    Email,
+    Leave,
+}
+
+/// A person as a directory reports them at some moment.
+#[derive(Clone, Copy)]
+pub(super) struct Snapshot {
+    pub(super) person: u32,
+    pub(super) change: Change,
+    /// How many changes came before, of all kinds and of the e-mail.
+    pub(super) version: u16,
+    pub(super) email: u16,
+    pub(super) left: bool,
+}
+
+/// What happens. Numbers are indices into the lists of `World`; a pairing that is `Some` is named in the event.
+#[derive(Clone, Copy)]
+pub(super) enum What {
+    Company { company: u32 },
+    External(Snapshot),
+    Directory(Snapshot),
+    Matched(u32),
+    Ended(u32),
+    Logged(u32),
+    Attended { gathering: u32, person: u32, pairing: Option<u32> },
+    SkillShare { teacher: u32, learner: u32, pairing: Option<u32> },
+    CheckIn(u32),
+    Feedback(u32),
+    Milestone { person: u32, step: u32 },
+    Import,
+}
+
+/// One event of the log; `number` names its id and its contents.
+pub(super) struct Event {
+    pub(super) at: Micros,
+    pub(super) number: u32,
+    pub(super) what: What,
+}
+
+/// Everything there is to write about.
+pub(super) struct World {
+    pub(super) chance: Chance,
+    pub(super) people: Vec<Person>,
+    pub(super) pairings: Vec<Pairing>,
+    pub(super) events: Vec<Event>,
+}
+
+impl World {
+    /// Exactly `event_count` events in the order of time.
+    pub(super) fn simulate(seed: u64, event_count: usize, person_count: u32) -> Self {
+        let chance = Chance::new(seed);
+        let mut rng = chance.rng(Kind::Plan, 0);
+        let mut world = Self {
+            chance,
+            people: Vec::with_capacity(person_count as usize),
+            pairings: Vec::new(),
+            events: Vec::with_capacity(event_count),
+        };
+        people::settle(&mut world, &mut rng, event_count, person_count);
+        let left = event_count.saturating_sub(world.events.len());
+        activity::live(&mut world, &mut rng, left);
+        world.events.sort_unstable_by_key(|event| (event.at, event.number));
+        // Only logs of a few events are cut: there the entries alone are more than asked for.
+        world.events.truncate(event_count);
+        world.number_changes();
+        world
+    }
+
+    /// Plans an event. Publishers write microseconds, milliseconds or whole seconds.
+    pub(super) fn push(&mut self, rng: &mut StdRng, at: Micros, what: What) {
+        let number = u32::try_from(self.events.len()).expect("the number of events is limited");
+        self.events.push(Event { at: coarsen(rng, at), number, what });
+    }
+
+    /// What depends on what came before in time: versions of a person, steps of milestones.
+    fn number_changes(&mut self) {
+        let mut snapshots = vec![(0, 0, false); self.people.len()];
+        let mut steps = vec![0; self.people.len()];
+        for event in &mut self.events {
+            match &mut event.what {
+                What::External(snapshot) | What::Directory(snapshot) => {
+                    let (version, email, left) = &mut snapshots[snapshot.person as usize];
+                    *version += u16::from(snapshot.change == Change::Job);
+                    *email += u16::from(snapshot.change == Change::Email);
+                    *left |= snapshot.change == Change::Leave;
+                    (snapshot.version, snapshot.email, snapshot.left) = (*version, *email, *left);
+                }
+                What::Milestone { person, step } => {
+                    *step = steps[*person as usize];
+                    steps[*person as usize] += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Cuts a time to one of the precisions that publishers use.
+pub(super) fn coarsen(rng: &mut StdRng, at: Micros) -> Micros {
+    let unit = [1, 1_000, SECOND][rng.random_range(0..3)];
+    at - at.rem_euclid(unit)
+}

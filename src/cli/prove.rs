@@ -1,0 +1,50 @@
+//! `milepost prove`: is every message of the stream accounted for?
+
+use std::process::ExitCode;
+
+use super::{Settings, print};
+use crate::error::Failure;
+use crate::prove::{self, Proof};
+
+/// Arguments of `milepost prove`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
+    let domain = settings.domain()?;
+    let mut connection = settings.store(domain.clone())?.connect().await?;
+    super::verify_version(&mut connection).await?;
+    let source = settings.source(domain).await?;
+    let proof = prove::prove(&mut connection, &source).await?;
+    print(&if args.json { serde_json::to_string(&proof)? } else { describe(&proof) })?;
+    Ok(if proof.ok { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn describe(proof: &Proof) -> String {
+    let mut lines = vec![
+        format!("received      {:>12}   messages of the stream that were handled, which are", proof.received),
+        format!("  applied     {:>12}   had their effect", proof.applied),
+        format!("  duplicates  {:>12}   their event had been taken before", proof.duplicates),
+        format!("  waiting     {:>12}   held back until what they refer to exists", proof.waiting),
+        format!("  unrouted    {:>12}   stored, without a contract", proof.unrouted),
+        format!("  dead letters{:>12}   set aside with their raw bytes", proof.dead_letters),
+        format!("  own         {:>12}   published by milepost itself", proof.own),
+        format!("pending       {:>12}   still to be delivered", proof.pending),
+        format!("missing       {:>12}   neither handled nor to be delivered", proof.missing),
+    ];
+    let ranges: Vec<String> = proof
+        .missing_sequences
+        .iter()
+        .map(|(low, high)| if low == high { low.to_string() } else { format!("{low}-{high}") })
+        .collect();
+    if !ranges.is_empty() {
+        lines.push(format!("  sequences {}", ranges.join(", ")));
+    }
+    lines.extend(proof.problems.iter().map(|problem| format!("problem: {problem}")));
+    lines.push(if proof.ok { "everything adds up".into() } else { "it does not add up".to_owned() });
+    lines.join("\n")
+}

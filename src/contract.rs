@@ -1,0 +1,63 @@
+//! The contract of one event type: a JSON Schema, compiled once into a reader that validates and normalises.
+//!
+//! The reader takes a closed set of keywords and refuses a schema that uses any other, so that nothing in a
+//! contract is silently without effect. It differs from plain JSON Schema where the contract says so:
+//! `null` in place of an optional field is absent, `12.0` is no integer, formats are asserted.
+
+mod read;
+mod schema;
+
+use serde_json::Value;
+
+pub use read::Violation;
+pub use schema::{Shape, Text};
+
+/// A compiled contract.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    /// The event type, equal to the subject.
+    pub event_type: String,
+    /// The version that this file describes.
+    pub version: String,
+    /// What `data` must look like.
+    pub shape: Shape,
+    /// Field that names the event's person in the event store (`x-user`).
+    pub user: Option<String>,
+    /// Field with the data's own time (`x-time`).
+    pub time: Option<String>,
+    /// Field whose value keeps events that touch the same rows together (`x-key`).
+    pub key: Option<String>,
+    /// What must exist before the event is projected (`x-requires`).
+    pub requires: Vec<Requirement>,
+    /// Names of the entities that the event may bring into being (`x-provides`).
+    pub provides: Vec<String>,
+}
+
+/// An entity that must exist, by the field that refers to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requirement {
+    /// Name of an entity of `stream.toml`.
+    pub entity: String,
+    /// Field of `data` that holds its key; where it is absent, nothing is required.
+    pub field: String,
+    /// Required only when these fields have these values.
+    pub when: Vec<(String, Value)>,
+}
+
+impl Contract {
+    /// Compiles a schema file.
+    ///
+    /// # Errors
+    /// Every fault of the file, each with the JSON pointer to its place.
+    pub fn compile(text: &str) -> Result<Self, Vec<String>> {
+        schema::compile(text)
+    }
+
+    /// Validates `data` and brings it into its normal form, in place.
+    ///
+    /// # Errors
+    /// The first field that breaks a rule. The data is then half normalised and of no use.
+    pub fn read(&self, data: &mut Value) -> Result<(), Violation> {
+        read::read(&self.shape, data, &mut vec!["data".to_owned()])
+    }
+}

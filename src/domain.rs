@@ -1,0 +1,199 @@
+//! A domain is a folder: contracts say what an event is, SQL says what it does to tables.
+//!
+//! Everything here is read and checked once, before the first message; all faults are reported together.
+
+mod files;
+mod levels;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::contract::Contract;
+use crate::gate::Limits;
+use crate::projection::{Derivation, Projection};
+
+pub use files::{Files, Source};
+pub use settings::{Consumer, Entity, Retention, Settings, Stream};
+
+/// A stream folder, compiled.
+#[derive(Debug)]
+pub struct Domain {
+    /// The domain's name.
+    pub name: String,
+    /// The JetStream stream that its events come from.
+    pub stream: Stream,
+    /// The durable consumer.
+    pub consumer: Consumer,
+    /// The raw gates.
+    pub limits: Limits,
+    /// The event store's table.
+    pub event_log: String,
+    /// The rows that events refer to.
+    pub entities: Vec<Entity>,
+    /// One contract per type and version.
+    pub contracts: Vec<Contract>,
+    /// What each contract's events do to tables, by the same index; `None`: stored and nothing else.
+    pub projections: Vec<Option<Projection>>,
+    /// Indexes of contracts in the order of dependence: what a level requires, an earlier one provides.
+    pub levels: Vec<Vec<usize>>,
+    /// Rows computed from other rows, in the order in which they are computed.
+    pub derivations: Vec<Derivation>,
+    /// What projections may count, with the help text.
+    pub counters: BTreeMap<String, String>,
+    own_types: Vec<String>,
+    own_source: String,
+    by_type: HashMap<String, Vec<usize>>,
+}
+
+impl Domain {
+    /// Reads and compiles a stream folder.
+    ///
+    /// # Errors
+    /// Every fault, each with its file.
+    pub fn load(source: &Source) -> Result<Self, Vec<String>> {
+        let files = source.read().map_err(|fault| vec![fault])?;
+        Self::compile(&files)
+    }
+
+    fn compile(files: &Files) -> Result<Self, Vec<String>> {
+        let mut faults = Vec::new();
+        let settings = match Settings::parse(files) {
+            Ok(settings) => Some(settings),
+            Err(found) => {
+                faults.extend(found);
+                None
+            }
+        };
+        let contracts = contracts(files, &mut faults);
+        let projections = projections(files, &contracts, &mut faults);
+        let Some(settings) = settings else {
+            return Err(faults);
+        };
+        check_names(&settings, &contracts, &mut faults);
+        let levels = levels::of(&contracts).unwrap_or_else(|fault| {
+            faults.push(fault);
+            Vec::new()
+        });
+        let derivations = derivations(files, &settings, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let mut by_type: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, contract) in contracts.iter().enumerate() {
+            by_type.entry(contract.event_type.clone()).or_default().push(index);
+        }
+        Ok(Self {
+            name: settings.name,
+            stream: settings.stream,
+            consumer: settings.consumer,
+            limits: settings.limits,
+            event_log: settings.event_log,
+            entities: settings.entities,
+            counters: settings.counters,
+            own_types: settings.own_types,
+            own_source: settings.own_source,
+            contracts,
+            projections,
+            levels,
+            derivations,
+            by_type,
+        })
+    }
+
+    /// The contract of a type in a version, if there is one.
+    #[must_use]
+    pub fn contract_of(&self, event_type: &str, version: &str) -> Option<usize> {
+        let candidates = self.by_type.get(event_type)?;
+        candidates.iter().copied().find(|index| self.contracts[*index].version == version)
+    }
+
+    /// The entity of that name.
+    #[must_use]
+    pub fn entity(&self, name: &str) -> Option<usize> {
+        self.entities.iter().position(|entity| entity.name == name)
+    }
+
+    /// Whether an event was published by our own outbox.
+    #[must_use]
+    pub fn is_own(&self, event_type: &str, metadata: Option<&Value>) -> bool {
+        self.own_types.iter().any(|own| own == event_type)
+            && metadata.and_then(|metadata| metadata.get("source")).and_then(Value::as_str)
+                == Some(self.own_source.as_str())
+    }
+}
+
+fn contracts(files: &Files, faults: &mut Vec<String>) -> Vec<Contract> {
+    let mut contracts: Vec<Contract> = Vec::new();
+    for (path, text) in files.under("events/", ".schema.json") {
+        match Contract::compile(text) {
+            Ok(contract) => {
+                let same =
+                    |other: &Contract| other.event_type == contract.event_type && other.version == contract.version;
+                if contracts.iter().any(same) {
+                    let name = format!("{} {}", contract.event_type, contract.version);
+                    faults.push(format!("{path}: there is another contract of {name}"));
+                }
+                if !path.starts_with(&format!("events/{}.", contract.event_type)) {
+                    faults.push(format!("{path}: the file is not named after its title {:?}", contract.event_type));
+                }
+                contracts.push(contract);
+            }
+            Err(found) => faults.extend(found.iter().map(|fault| format!("{path}{fault}"))),
+        }
+    }
+    contracts
+}
+
+/// `events/<type>.sql` belongs to v1, `events/<type>.<version>.sql` to any other version.
+fn projections(files: &Files, contracts: &[Contract], faults: &mut Vec<String>) -> Vec<Option<Projection>> {
+    let mut used = Vec::new();
+    let projections = contracts
+        .iter()
+        .map(|contract| {
+            let path = match contract.version.as_str() {
+                "v1" => format!("events/{}.sql", contract.event_type),
+                version => format!("events/{}.{version}.sql", contract.event_type),
+            };
+            let text = files.get(&path)?;
+            let compiled = Projection::compile(&path, text, contract);
+            used.push(path);
+            compiled.map_err(|fault| faults.push(fault)).ok()
+        })
+        .collect();
+    for (path, _) in files.under("events/", ".sql").filter(|(path, _)| !used.iter().any(|used| used == path)) {
+        faults.push(format!("{path}: there is no contract of that name"));
+    }
+    projections
+}
+
+fn derivations(files: &Files, settings: &Settings, faults: &mut Vec<String>) -> Vec<Derivation> {
+    let mut derivations = Vec::new();
+    for entry in &settings.derived {
+        let path = format!("derived/{}.sql", entry.name);
+        let lock = settings.entities.iter().position(|entity| entity.name == entry.lock);
+        match (files.get(&path), lock) {
+            (Some(text), Some(lock)) => match Derivation::compile(&path, text, &entry.name, lock) {
+                Ok(derivation) => derivations.push(derivation),
+                Err(fault) => faults.push(fault),
+            },
+            (None, _) => faults.push(format!("stream.toml: derived {:?}: there is no {path}", entry.name)),
+            (_, None) => faults.push(format!("stream.toml: derived {:?}: no entity {:?}", entry.name, entry.lock)),
+        }
+    }
+    derivations
+}
+
+fn check_names(settings: &Settings, contracts: &[Contract], faults: &mut Vec<String>) {
+    let known = |name: &str| settings.entities.iter().any(|entity| entity.name == name);
+    for contract in contracts {
+        let required = contract.requires.iter().map(|requirement| &requirement.entity);
+        for name in required.chain(&contract.provides).filter(|name| !known(name)) {
+            let names: Vec<&str> = settings.entities.iter().map(|entity| entity.name.as_str()).collect();
+            let list = names.join(", ");
+            faults.push(format!("events/{}: no entity {name:?}; stream.toml has {list}", contract.event_type));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Milepost: JSON events from NATS JetStream, each with exactly one effect on Postgres.
+//!
+//! The modules in reading order. Start with [`pipeline`]: everything the service promises is the order of the
+//! lines in [`pipeline::process`]. CORE modules are synchronous, do no I/O and cannot fail on input; EDGE modules
+//! own one client library each and do not know each other.
+
+pub mod pipeline;
+
+// core: what an event is
+pub mod batch;
+pub mod contract;
+pub mod decode;
+pub mod derived_id;
+pub mod domain;
+pub mod envelope;
+pub mod event;
+pub mod gate;
+pub mod instant;
+pub mod json;
+pub mod projection;
+
+// edges: JetStream, Postgres, HTTP
+pub mod http;
+pub mod source;
+pub mod store;
+
+// the service around them
+pub mod health;
+pub mod metrics;
+pub mod prove;
+pub mod redrive;
+pub mod release;
+pub mod retry;
+pub mod service;
+pub mod topology;
+
+// the command line
+pub mod cli;
+pub mod error;
+pub mod telemetry;

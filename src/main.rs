@@ -1,0 +1,5 @@
+//! The `milepost` binary: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    milepost::cli::main()
+}

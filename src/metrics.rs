@@ -1,0 +1,133 @@
+//! Every metric, with its meaning. Updated per batch, never per event; no ids in labels.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::domain::Domain;
+use crate::event::Outcome;
+
+/// Messages by how they ended (labels: stream, result). Transitions: a waiting event counts again as released.
+pub const EVENTS: &str = "milepost_events_total";
+/// Messages in the stream that are not handled yet.
+pub const LAG_MESSAGES: &str = "milepost_lag_messages";
+/// Age of the oldest message that a stage has not handled yet (label: stage).
+pub const LAG_SECONDS: &str = "milepost_lag_seconds";
+/// Time from a message's publication to its commit; the oldest message of each batch.
+pub const COMMIT_LATENCY: &str = "milepost_commit_latency_seconds";
+/// Time that one batch took, from begin to commit.
+pub const BATCH_SECONDS: &str = "milepost_batch_seconds";
+/// Messages in a batch.
+pub const BATCH_EVENTS: &str = "milepost_batch_events";
+/// Events held back now.
+pub const WAITING: &str = "milepost_waiting_events";
+/// Messages in open dead letters.
+pub const DEAD_LETTERS: &str = "milepost_dead_letters";
+/// Transactions that were tried again (label: cause).
+pub const RETRIES: &str = "milepost_batch_retries_total";
+/// Messages delivered again after they had been handled.
+pub const REDELIVERED: &str = "milepost_fetch_redelivered_total";
+/// Times that the connection to NATS was lost, and other events of the client (label: event).
+pub const SOURCE_EVENTS: &str = "milepost_source_events_total";
+
+/// The result of a waiting event that was projected.
+const RELEASED: &str = "released";
+
+/// Installs the recorder and registers every counter at zero.
+///
+/// # Errors
+/// When a recorder is installed already.
+pub fn install(domain: &Domain) -> Result<PrometheusHandle, BuildError> {
+    let seconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+    let events = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0];
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &seconds)?
+        .set_buckets_for_metric(Matcher::Full(BATCH_EVENTS.into()), &events)?
+        .install_recorder()?;
+    describe();
+    for result in Outcome::ALL.iter().map(|outcome| outcome.label()).chain([RELEASED]) {
+        counter!(EVENTS, "stream" => domain.stream.name.clone(), "result" => result).absolute(0);
+    }
+    for (name, help) in &domain.counters {
+        let name = domain_counter(name);
+        describe_counter!(name.clone(), help.clone());
+        counter!(name).absolute(0);
+    }
+    for cause in ["contended", "unavailable", "silent"] {
+        counter!(RETRIES, "cause" => cause).absolute(0);
+    }
+    counter!(REDELIVERED).absolute(0);
+    gauge!(LAG_SECONDS, "stage" => "commit").set(0.0);
+    for name in [LAG_MESSAGES, WAITING, DEAD_LETTERS] {
+        gauge!(name).set(0.0);
+    }
+    Ok(handle)
+}
+
+fn describe() {
+    describe_counter!(EVENTS, "messages by how they ended; a waiting event counts again when released");
+    describe_gauge!(LAG_MESSAGES, "messages in the stream that are not handled yet");
+    describe_gauge!(LAG_SECONDS, Unit::Seconds, "age of the oldest message that a stage has not handled");
+    describe_histogram!(COMMIT_LATENCY, Unit::Seconds, "publication to commit, the oldest message of each batch");
+    describe_histogram!(BATCH_SECONDS, Unit::Seconds, "time that one batch took, from begin to commit");
+    describe_histogram!(BATCH_EVENTS, "messages in a batch");
+    describe_gauge!(WAITING, "events held back until what they refer to exists");
+    describe_gauge!(DEAD_LETTERS, "messages in open dead letters");
+    describe_counter!(RETRIES, "transactions that were tried again");
+    describe_counter!(REDELIVERED, "messages delivered again after they had been handled");
+    describe_counter!(SOURCE_EVENTS, "events of the connection to NATS");
+}
+
+/// Messages of a committed batch.
+pub fn ended(stream: &str, outcome: Outcome, count: u64) {
+    if count > 0 {
+        counter!(EVENTS, "stream" => stream.to_owned(), "result" => outcome.label()).increment(count);
+    }
+}
+
+/// Waiting events that were projected.
+pub fn released(stream: &str, count: u64) {
+    if count > 0 {
+        counter!(EVENTS, "stream" => stream.to_owned(), "result" => RELEASED).increment(count);
+    }
+}
+
+/// Something that a projection counted.
+pub fn counted(name: &str, count: u64) {
+    counter!(domain_counter(name)).increment(count);
+}
+
+/// A transaction is tried again.
+pub fn retried(cause: &'static str) {
+    counter!(RETRIES, "cause" => cause).increment(1);
+}
+
+/// A batch was committed.
+pub fn batch(events: usize, seconds: f64, latency_seconds: Option<f64>, redelivered: u64) {
+    histogram!(BATCH_SECONDS).record(seconds);
+    #[expect(clippy::cast_precision_loss, reason = "a batch is far smaller than 2^52")]
+    histogram!(BATCH_EVENTS).record(events as f64);
+    if let Some(latency) = latency_seconds {
+        histogram!(COMMIT_LATENCY).record(latency);
+    }
+    if redelivered > 0 {
+        counter!(REDELIVERED).increment(redelivered);
+    }
+}
+
+/// What stands out, as of now.
+#[expect(clippy::cast_precision_loss, reason = "gauges are doubles; beyond 2^52 the last digits do not matter")]
+pub fn standing(lag_messages: u64, lag_seconds: f64, waiting: i64, dead_letters: i64) {
+    gauge!(LAG_MESSAGES).set(lag_messages as f64);
+    gauge!(LAG_SECONDS, "stage" => "commit").set(lag_seconds);
+    gauge!(WAITING).set(waiting as f64);
+    gauge!(DEAD_LETTERS).set(dead_letters as f64);
+}
+
+/// An event of the NATS client.
+pub fn source_event(event: &'static str) {
+    counter!(SOURCE_EVENTS, "event" => event).increment(1);
+}
+
+fn domain_counter(name: &str) -> String {
+    format!("milepost_{name}_total")
+}

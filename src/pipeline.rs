@@ -1,0 +1,108 @@
+//! The flow: one batch, from the stream to the acknowledgement. Everything the service promises is the order of
+//! the lines in [`process`].
+//!
+//! Guarantee: every message that the stream holds has exactly one effect, however often it is delivered, in
+//! whatever order and batches, by however many workers. Claim, event store, projections, dead letters and the
+//! accounting are one transaction; a message is acknowledged only after it was committed by this process.
+
+use uuid::Uuid;
+
+use crate::batch::{Batch, Ledger};
+use crate::event::{Outcome, Reason};
+use crate::store::{Connection, Error, Incarnation, Unit};
+
+/// What a run of the service is: its name for what it receives, and the stream it reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    /// Made anew at each start.
+    pub id: Uuid,
+    /// The incarnation of the stream.
+    pub incarnation: Incarnation,
+}
+
+/// One batch in one transaction, from claim to commit. Decoding came before, the acknowledgement comes after.
+///
+/// # Errors
+/// Nothing has happened then, or (an error in the commit itself) it is unknown whether it has: trying again is safe.
+pub async fn process(connection: &mut Connection, run: &Run, batch: &Batch) -> Result<Ledger, Error> {
+    connection.ensure_months(batch).await?;
+    let mut ledger = Ledger::open(batch);
+    let mut unit = connection.begin().await?;
+    unit.claim(batch, &mut ledger).await?; // each event id once
+    unit.append(batch, &mut ledger).await?; // the store is unique by event on its own
+    project_all(&mut unit, batch, &mut ledger).await?; // what waits is held back, the rest has its effect
+    unit.wait(batch, &ledger, run.id).await?;
+    unit.bury(batch, &ledger).await?; // dead letters, with their raw bytes
+    unit.record(batch, &mut ledger, run.incarnation).await?; // every sequence accounted for
+    unit.commit().await?; // the point of no return
+    Ok(ledger)
+}
+
+/// Level by level: what a level provides exists before the next one looks for it. What is derived from several
+/// events comes last, because its rows are contended.
+///
+/// # Errors
+/// As the database says.
+pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger) -> Result<(), Error> {
+    let domain = std::sync::Arc::clone(&unit.domain);
+    for level in &domain.levels {
+        let of_level: Vec<usize> = level.iter().flat_map(|contract| ledger.to_project(batch, *contract)).collect();
+        unit.hold_back(batch, ledger, &of_level).await?;
+        for contract in level {
+            let ready = ledger.to_project(batch, *contract);
+            if !ready.is_empty() {
+                unit.project(batch, ledger, *contract, &ready).await?;
+            }
+        }
+    }
+    unit.derive(ledger).await
+}
+
+/// Processes a batch; when the database refuses its content, finds the message that it refuses by halves, in fresh
+/// transactions, and sets that one aside. A poison message harms only itself.
+///
+/// # Errors
+/// Everything but refused content.
+pub async fn process_or_bisect(connection: &mut Connection, run: &Run, batch: &Batch) -> Result<Vec<Ledger>, Error> {
+    match process(connection, run, batch).await {
+        Ok(ledger) => return Ok(vec![ledger]),
+        Err(Error::Content { .. }) => connection.rollback().await?,
+        Err(error) => return Err(error),
+    }
+    let mut done = Vec::new();
+    let mut todo = vec![batch.clone()];
+    while let Some(part) = todo.pop() {
+        match process(connection, run, &part).await {
+            Ok(ledger) => done.push(ledger),
+            Err(Error::Content { sqlstate, message }) => {
+                connection.rollback().await?;
+                if part.messages.len() > 1 {
+                    let (front, back) = part.halves();
+                    todo.extend([back, front]);
+                } else {
+                    tracing::debug!(sqlstate, message, "the database refuses an event");
+                    todo.push(refuse(part, &sqlstate, &message)?);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// The only message of a batch becomes a dead letter. One that is a dead letter already cannot be refused for its
+/// content: that would go round for ever, so it counts as the database's fault.
+fn refuse(batch: Batch, sqlstate: &str, message: &str) -> Result<Batch, Error> {
+    if batch.messages.iter().any(|message| message.content.is_err()) {
+        let attempted = format!("keeping a dead letter: SQLSTATE {sqlstate}: {message}");
+        return Err(Error::Unavailable { attempted, source: sqlx::Error::RowNotFound });
+    }
+    Ok(batch.rejected(Reason::Database, &format!("SQLSTATE {sqlstate}: {message}")))
+}
+
+/// How many messages ended in each way, each sequence counted once.
+#[must_use]
+pub fn totals(done: &[Ledger]) -> Vec<(Outcome, u64)> {
+    let sum = |outcome| done.iter().filter_map(|ledger| ledger.recorded.get(&outcome)).sum();
+    Outcome::ALL.into_iter().map(|outcome| (outcome, sum(outcome))).collect()
+}

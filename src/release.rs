@@ -1,0 +1,131 @@
+//! Releasing waiting events once what they refer to exists.
+//!
+//! A pass asks which events wait for nothing any more, and projects them as the pipeline does. Because it looks
+//! at what is committed, and not at what some batch thought, it also finds a child and a parent that committed at
+//! the same moment in two workers.
+
+use bytes::Bytes;
+
+use crate::batch::{Batch, Ledger, Message};
+use crate::decode::decode;
+use crate::event::{Outcome, Reason, Rejection, Route};
+use crate::pipeline::project_all;
+use crate::store::waiting::Waiting;
+use crate::store::{Connection, Error};
+
+/// Most events released in one transaction.
+const RELEASE_EVENTS_MAX: i64 = 1000;
+
+/// What a pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Released {
+    /// Events that were projected.
+    pub applied: u64,
+    /// Events that turned out to be refused by the database or, after a change, by their contract.
+    pub dead_letters: u64,
+}
+
+/// Releases everything that can be released, in bounded transactions.
+///
+/// # Errors
+/// As the database says; what was released before is committed.
+pub async fn release(connection: &mut Connection) -> Result<Released, Error> {
+    let mut total = Released::default();
+    loop {
+        let positions = connection.releasable(RELEASE_EVENTS_MAX).await?;
+        let progress = release_or_bisect(connection, positions).await?;
+        total.applied += progress.applied;
+        total.dead_letters += progress.dead_letters;
+        if progress == Released::default() {
+            return Ok(total);
+        }
+    }
+}
+
+/// As the pipeline does with a batch: content that the database refuses is found by halves.
+async fn release_or_bisect(connection: &mut Connection, positions: Vec<i64>) -> Result<Released, Error> {
+    let mut total = Released::default();
+    let mut todo = vec![(positions, None)];
+    while let Some((mut positions, refusal)) = todo.pop() {
+        if positions.is_empty() {
+            continue;
+        }
+        match release_some(connection, &positions, refusal.as_deref()).await {
+            Ok(released) => {
+                total.applied += released.applied;
+                total.dead_letters += released.dead_letters;
+            }
+            Err(Error::Content { sqlstate, message }) => {
+                connection.rollback().await?;
+                if positions.len() > 1 {
+                    let back = positions.split_off(positions.len() / 2);
+                    todo.extend([(back, None), (positions, None)]);
+                } else if refusal.is_none() {
+                    todo.push((positions, Some(format!("SQLSTATE {sqlstate}: {message}"))));
+                } else {
+                    return Err(Error::Content { sqlstate, message });
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
+async fn release_some(
+    connection: &mut Connection,
+    positions: &[i64],
+    refusal: Option<&str>,
+) -> Result<Released, Error> {
+    let mut unit = connection.begin().await?;
+    let waiting = unit.take_up(positions).await?;
+    let mut batch = Batch { messages: waiting.iter().map(|event| message(&unit.domain, event)).collect() };
+    if let Some(refusal) = refusal {
+        batch = batch.rejected(Reason::Database, refusal);
+    }
+    let mut ledger = Ledger::open(&batch);
+    project_all(&mut unit, &batch, &mut ledger).await?;
+    let released = Released {
+        applied: ledger.count(Outcome::Applied) as u64,
+        dead_letters: ledger.count(Outcome::DeadLetter) as u64,
+    };
+    unit.settle(&batch, &ledger, &waiting).await?;
+    unit.bury(&batch, &ledger).await?;
+    let dead: Vec<i64> = waiting.iter().filter_map(|event| event.stream_sequence).collect();
+    unit.count_dead_letters(&batch, &ledger, &dead).await?;
+    if released != Released::default() {
+        let booked = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let changes = [
+            (Outcome::Applied, booked(released.applied)),
+            (Outcome::DeadLetter, booked(released.dead_letters)),
+            (Outcome::Waiting, -booked(released.applied + released.dead_letters)),
+        ];
+        unit.rebook(&changes).await?;
+    }
+    for (name, count) in &ledger.counted {
+        crate::metrics::counted(name, *count);
+    }
+    unit.commit().await?;
+    Ok(released)
+}
+
+/// A stored event as a message again. It had a contract when it was stored; if it fits none any more, it is dead.
+fn message(domain: &crate::domain::Domain, event: &Waiting) -> Message {
+    let payload = Bytes::copy_from_slice(event.payload.as_bytes());
+    let content = decode(domain, &event.event_type, &payload).and_then(|read| match read.route {
+        Route::Contract(_) => Ok(read),
+        Route::Unrouted | Route::Own => Err(Rejection {
+            event_id: Some(read.id),
+            event_type: Some(read.event_type),
+            ..Rejection::new(Reason::Contract, None, "the contract that it was stored with is gone")
+        }),
+    });
+    Message {
+        subject: event.event_type.clone(),
+        payload,
+        headers: None,
+        sequence: event.stream_sequence.and_then(|sequence| u64::try_from(sequence).ok()),
+        published_at: event.received_at,
+        content,
+    }
+}

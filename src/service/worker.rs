@@ -1,0 +1,186 @@
+//! One worker: it fetches and decodes the next batch while it commits this one.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::Shared;
+use crate::batch::Ledger;
+use crate::metrics;
+use crate::pipeline::{process_or_bisect, totals};
+use crate::retry::Pause;
+use crate::source::{FetchLimits, Fetched, age_seconds};
+use crate::store::{Connection, Error, TRANSACTION_SECONDS_MAX};
+
+/// Batches after which a worker merges the rows of the accounting.
+const BATCHES_PER_MERGE: u64 = 64;
+
+/// Works until stopped. Infrastructure that fails is waited for, however long.
+pub(super) async fn work(shared: Shared, number: usize, limits: FetchLimits) -> anyhow::Result<()> {
+    // One batch waits decoded while another commits: more would only grow memory and redeliveries.
+    let (sender, mut batches) = mpsc::channel(1);
+    let fetching = tokio::spawn(fetch(shared.clone(), number, limits, sender));
+    let mut worker = Worker { part: format!("worker {number}"), shared, connection: None, batches: 0 };
+    while let Some(fetched) = batches.recv().await {
+        if !worker.handle(fetched).await {
+            break;
+        }
+    }
+    drop(batches);
+    fetching.await.map_err(|panic| anyhow::anyhow!("fetching died: {panic}"))
+}
+
+/// Keeps a flow of messages going and cuts it into decoded batches.
+async fn fetch(shared: Shared, number: usize, limits: FetchLimits, sender: mpsc::Sender<Fetched>) {
+    let part = format!("fetch {number}");
+    let mut pause = Pause::default();
+    while !shared.stop.is_cancelled() {
+        let failure = match shared.source.fetcher(limits).await {
+            Ok(mut fetcher) => loop {
+                let next = tokio::select! {
+                    () = shared.stop.cancelled() => return fetcher.give_back().await,
+                    next = fetcher.next_batch() => next,
+                };
+                match next {
+                    Ok(fetched) => {
+                        pause.reset();
+                        shared.health.well(&part);
+                        if sender.send(fetched).await.is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => break error,
+                }
+            },
+            Err(error) => error,
+        };
+        tracing::warn!(part, error = %failure, "cannot fetch, trying again");
+        shared.health.trouble(&part, failure.to_string());
+        tokio::select! {
+            () = shared.stop.cancelled() => {}
+            () = tokio::time::sleep(pause.next()) => {}
+        }
+        if shared.source.consumer().await.is_ok() {
+            shared.health.well(&part);
+        }
+    }
+}
+
+struct Worker {
+    part: String,
+    shared: Shared,
+    connection: Option<Connection>,
+    batches: u64,
+}
+
+impl Worker {
+    /// Commits a batch and acknowledges it, trying again for ever. False: stopped before it could be committed.
+    async fn handle(&mut self, fetched: Fetched) -> bool {
+        let mut pause = Pause::default();
+        loop {
+            let began = Instant::now();
+            match self.commit(&fetched).await {
+                Ok(done) => {
+                    self.acknowledge(&fetched, &done, began).await;
+                    return true;
+                }
+                Err(error) => self.recover(&error).await,
+            }
+            if self.shared.stop.is_cancelled() {
+                return false;
+            }
+            tokio::select! {
+                () = self.shared.stop.cancelled() => {}
+                () = tokio::time::sleep(pause.next()) => {}
+            }
+        }
+    }
+
+    /// One try, with a deadline: a server that has gone silent costs the connection.
+    async fn commit(&mut self, fetched: &Fetched) -> Result<Vec<Ledger>, Error> {
+        if self.connection.is_none() {
+            self.connection = Some(self.shared.store.connect().await?);
+        }
+        let Some(connection) = &mut self.connection else {
+            return Ok(Vec::new());
+        };
+        let deadline = Duration::from_secs(TRANSACTION_SECONDS_MAX);
+        let processing = Box::pin(process_or_bisect(connection, &self.shared.run, &fetched.batch));
+        tokio::time::timeout(deadline, processing).await.unwrap_or_else(|_| {
+            Err(Error::Silent { attempted: "processing a batch".into(), seconds: TRANSACTION_SECONDS_MAX })
+        })
+    }
+
+    async fn recover(&mut self, error: &Error) {
+        let cause = match error {
+            Error::Contended { .. } | Error::Content { .. } => "contended",
+            Error::Unavailable { .. } => "unavailable",
+            Error::Silent { .. } => "silent",
+        };
+        metrics::retried(cause);
+        if cause == "contended" {
+            tracing::debug!(part = self.part, error = %error, "trying the batch again");
+            if let Some(connection) = &mut self.connection
+                && connection.rollback().await.is_ok()
+            {
+                return;
+            }
+        } else {
+            let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            tracing::warn!(part = self.part, error = %format!("{error}{source}"), "cannot commit, trying again");
+            self.shared.health.trouble(&self.part, error.to_string());
+        }
+        self.connection = None;
+    }
+
+    async fn acknowledge(&mut self, fetched: &Fetched, done: &[Ledger], began: Instant) {
+        self.shared.health.well(&self.part);
+        self.shared.health.committed();
+        if let Err(error) = self.shared.source.ack(&fetched.deliveries).await {
+            tracing::warn!(part = self.part, error = %error, "committed, but not acknowledged: will be delivered again");
+        }
+        self.account(fetched, done, began);
+        self.batches += 1;
+        if self.batches.is_multiple_of(BATCHES_PER_MERGE)
+            && let Some(connection) = &mut self.connection
+            && let Err(error) = connection.merge_handled().await
+        {
+            tracing::debug!(part = self.part, error = %error, "could not merge the accounting, later then");
+            self.connection = None;
+        }
+    }
+
+    fn account(&self, fetched: &Fetched, done: &[Ledger], began: Instant) {
+        let totals = totals(done);
+        let stream = &self.shared.domain.stream.name;
+        for (outcome, count) in &totals {
+            metrics::ended(stream, *outcome, *count);
+        }
+        for (name, count) in done.iter().flat_map(|ledger| &ledger.counted) {
+            metrics::counted(name, *count);
+        }
+        let messages = &fetched.batch.messages;
+        let recorded: u64 = totals.iter().map(|(_, count)| count).sum();
+        let redelivered = (messages.len() as u64).saturating_sub(recorded);
+        let latency = fetched.batch.oldest().map(age_seconds);
+        metrics::batch(messages.len(), began.elapsed().as_secs_f64(), latency, redelivered);
+        self.shared.tally.ended(&totals);
+        if let Some(newest) = messages.iter().map(|message| message.published_at).max() {
+            self.shared.tally.committed(newest);
+        }
+        for message in messages {
+            if let Ok(event) = &message.content {
+                tracing::trace!(event.id = %event.id, event.correlation_id = ?event.correlation_id, "handled");
+            }
+        }
+        let correlations = messages.iter().filter_map(|message| message.content.as_ref().ok()?.correlation_id);
+        tracing::debug!(
+            part = self.part,
+            batch.len = messages.len(),
+            seq.first = messages.first().and_then(|message| message.sequence),
+            seq.last = messages.last().and_then(|message| message.sequence),
+            correlation_ids = ?correlations.take(10).map(|id| id.to_string()).collect::<Vec<_>>(),
+            "committed"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! Postgres: the only module that speaks SQL to it.
+//!
+//! One worker owns one connection, not a pool's: a cancelled `begin` or a silently dead server costs a
+//! connection, never a leaked transaction.
+
+mod append;
+mod bind;
+mod bury;
+mod claim;
+pub mod dead_letters;
+mod hold;
+pub mod migrate;
+mod project;
+pub mod prove;
+mod record;
+pub mod schema;
+pub mod statistics;
+pub mod waiting;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection as _};
+
+use crate::domain::Domain;
+
+pub use record::Incarnation;
+
+/// The longest that one transaction may take before its connection is given up.
+pub const TRANSACTION_SECONDS_MAX: u64 = 60;
+/// The longest that connecting may take.
+const CONNECT_SECONDS_MAX: u64 = 10;
+/// Prepared statements kept per connection; one domain has well under this many.
+const STATEMENTS_MAX: usize = 1000;
+
+/// Why something on Postgres failed, sorted by what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database refuses this content, whenever it is tried: a dead letter once it is isolated.
+    #[error("the database refuses the content (SQLSTATE {sqlstate}): {message}")]
+    Content {
+        /// The five characters.
+        sqlstate: String,
+        /// What Postgres said, without the row's values.
+        message: String,
+    },
+    /// Another transaction was in the way: try the whole batch again at once.
+    #[error("another transaction was in the way (SQLSTATE {sqlstate})")]
+    Contended {
+        /// The five characters.
+        sqlstate: String,
+    },
+    /// The database, or the way to it, has a problem: try again later, for ever.
+    #[error("{attempted}")]
+    Unavailable {
+        /// What was attempted.
+        attempted: String,
+        /// The driver's error.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// No answer within the deadline.
+    #[error("no answer from Postgres within {seconds} s while {attempted}")]
+    Silent {
+        /// What was attempted.
+        attempted: String,
+        /// The deadline.
+        seconds: u64,
+    },
+}
+
+impl Error {
+    /// Sorts a driver's error; the one place where SQLSTATEs are looked at.
+    pub(crate) fn classify(attempted: &str, error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        match (code, error.as_database_error()) {
+            (Some(sqlstate), Some(database)) if is_content(&sqlstate) => {
+                Self::Content { sqlstate, message: format!("{} ({attempted})", database.message()) }
+            }
+            (Some(sqlstate), _) if is_contention(&sqlstate) => Self::Contended { sqlstate },
+            _ => Self::Unavailable { attempted: attempted.to_owned(), source: error },
+        }
+    }
+}
+
+/// Class 22 (data), not-null, unique and check violations, program limits: the content will never fit.
+fn is_content(sqlstate: &str) -> bool {
+    sqlstate.starts_with("22") || sqlstate.starts_with("54") || matches!(sqlstate, "23502" | "23505" | "23514")
+}
+
+/// Serialization failure, deadlock, lock timeout; and a foreign key whose row went away since it was looked up.
+fn is_contention(sqlstate: &str) -> bool {
+    matches!(sqlstate, "40001" | "40P01" | "55P03" | "23503")
+}
+
+/// What a store is about: where it is and which domain it holds.
+#[derive(Debug, Clone)]
+pub struct Store {
+    options: PgConnectOptions,
+    /// The domain whose tables these are.
+    pub domain: Arc<Domain>,
+}
+
+/// One connection, owned by one worker.
+#[derive(Debug)]
+pub struct Connection {
+    pg: PgConnection,
+    domain: Arc<Domain>,
+    known_months: std::collections::BTreeSet<(i32, u32)>,
+}
+
+/// One transaction. Dropped without a commit, its connection must not be used again.
+#[derive(Debug)]
+pub struct Unit<'c> {
+    pub(crate) pg: &'c mut PgConnection,
+    pub(crate) domain: Arc<Domain>,
+}
+
+impl Store {
+    /// A store at this address.
+    ///
+    /// # Errors
+    /// When the address cannot be read.
+    pub fn new(database_url: &str, domain: Arc<Domain>) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = database_url.parse()?;
+        let options = options
+            .application_name("milepost")
+            .statement_cache_capacity(STATEMENTS_MAX)
+            .options([
+                ("statement_timeout", "55s"),
+                ("idle_in_transaction_session_timeout", "90s"),
+                ("timezone", "UTC"),
+                // Arrays are bound, so a plan made once is as good as one made for the values.
+                ("jit", "off"),
+            ])
+            .disable_statement_logging();
+        Ok(Self { options, domain })
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached in time.
+    pub async fn connect(&self) -> Result<Connection, Error> {
+        let opening = PgConnection::connect_with(&self.options);
+        let pg = tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS_MAX), opening)
+            .await
+            .map_err(|_| Error::Silent { attempted: "connecting".into(), seconds: CONNECT_SECONDS_MAX })?
+            .map_err(|error| Error::classify("connecting to Postgres", error))?;
+        Ok(Connection { pg, domain: Arc::clone(&self.domain), known_months: std::collections::BTreeSet::new() })
+    }
+}
+
+impl Connection {
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached.
+    pub async fn begin(&mut self) -> Result<Unit<'_>, Error> {
+        execute(&mut self.pg, "begin").await?;
+        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain) })
+    }
+
+    /// Ends what is left of a failed transaction.
+    ///
+    /// # Errors
+    /// When the connection is broken; it must then be thrown away.
+    pub async fn rollback(&mut self) -> Result<(), Error> {
+        execute(&mut self.pg, "rollback").await
+    }
+
+    /// The domain whose tables these are.
+    #[must_use]
+    pub fn domain(&self) -> Arc<Domain> {
+        Arc::clone(&self.domain)
+    }
+
+    /// The bare connection, for statements outside of batches.
+    pub fn pg(&mut self) -> &mut PgConnection {
+        &mut self.pg
+    }
+}
+
+impl Unit<'_> {
+    /// Commits. From here on the batch has had its effect; an error leaves open whether it has.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn commit(self) -> Result<(), Error> {
+        execute(self.pg, "commit").await
+    }
+}
+
+async fn execute(pg: &mut PgConnection, sql: &'static str) -> Result<(), Error> {
+    sqlx::raw_sql(sql).execute(pg).await.map(|_| ()).map_err(|error| Error::classify(sql, error))
+}

@@ -1,0 +1,132 @@
+//! Appending to the event store, which is unique by event on its own: pruning the claims reopens nothing.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Datelike, Utc};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use super::{Connection, Error, Unit};
+use crate::batch::{Batch, Ledger};
+use crate::event::Outcome;
+use crate::json::RawJson;
+
+impl Connection {
+    /// Makes the partitions of the months around now ahead of time.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn make_current_months(&mut self) -> Result<(), Error> {
+        let sql = format!(
+            "select {}_ensure_months(array(select (date_trunc('month', now()) + make_interval(months => month))::date
+             from generate_series(-3, 3) as month))",
+            self.domain.event_log
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .execute(&mut self.pg)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::classify("make partitions of the event store", error))
+    }
+
+    /// Makes sure that the months of the batch have a partition, so that events of a live month do not end up
+    /// among the strays. Its own transaction, and only when a month is new to this connection.
+    pub(crate) async fn ensure_months(&mut self, batch: &Batch) -> Result<(), Error> {
+        let months: BTreeSet<(i32, u32)> = batch
+            .messages
+            .iter()
+            .filter_map(|message| message.content.as_ref().ok())
+            .map(|event| (event.timestamp.year(), event.timestamp.month()))
+            .filter(|month| !self.known_months.contains(month))
+            .collect();
+        if months.is_empty() {
+            return Ok(());
+        }
+        let firsts: Vec<String> = months.iter().map(|(year, month)| format!("{year:04}-{month:02}-01")).collect();
+        let sql = format!("select {}_ensure_months($1::text[]::date[])", self.domain.event_log);
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(firsts)
+            .execute(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("make partitions of the event store", error))?;
+        self.known_months.extend(months);
+        Ok(())
+    }
+}
+
+impl Unit<'_> {
+    /// Stores the claimed events, in the order of the stream. One that is there already (its claim had been
+    /// pruned) is a duplicate, or a conflict when its content differs.
+    pub(crate) async fn append(&mut self, batch: &Batch, ledger: &mut Ledger) -> Result<(), Error> {
+        let mut wanted = ledger.to_store(batch);
+        wanted.sort_unstable();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "insert into {} (event_id, event_type, version, user_id, \"timestamp\", payload, content_hash,
+                 correlation_id, causation_id, stream_sequence, received_at, processed_at)
+             select event_id, event_type, version, user_id, \"timestamp\", payload, content_hash,
+                 correlation_id, causation_id, stream_sequence, received_at, case when projected then now() end
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::uuid[],
+                 $8::uuid[], $9::uuid[], $10::int8[], $11::timestamptz[], $12::bool[])
+                 as events (event_id, event_type, version, user_id, \"timestamp\", payload, content_hash,
+                 correlation_id, causation_id, stream_sequence, received_at, projected)
+             on conflict (event_id, \"timestamp\") do nothing
+             returning event_id",
+            self.domain.event_log
+        );
+        let events = || wanted.iter().map(|index| batch.event(*index));
+        let messages = || wanted.iter().map(|index| &batch.messages[*index]);
+        let sequence = |sequence: Option<u64>| sequence.and_then(|sequence| i64::try_from(sequence).ok());
+        let stored: HashSet<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(events().map(|event| event.id).collect::<Vec<_>>())
+            .bind(events().map(|event| event.event_type.clone()).collect::<Vec<_>>())
+            .bind(events().map(|event| event.version.clone()).collect::<Vec<_>>())
+            .bind(events().map(|event| event.user_id.map(|id| id.to_string())).collect::<Vec<_>>())
+            .bind(events().map(|event| event.timestamp).collect::<Vec<_>>())
+            .bind(events().map(|event| event.payload.clone()).collect::<Vec<RawJson>>())
+            .bind(events().map(|event| event.content_hash).collect::<Vec<_>>())
+            .bind(events().map(|event| event.correlation_id).collect::<Vec<_>>())
+            .bind(events().map(|event| event.causation_id).collect::<Vec<_>>())
+            .bind(messages().map(|message| sequence(message.sequence)).collect::<Vec<_>>())
+            .bind(messages().map(|message| message.published_at).collect::<Vec<_>>())
+            .bind(wanted.iter().map(|index| ledger.outcomes[*index] == Outcome::Applied).collect::<Vec<_>>())
+            .fetch_all(&mut *self.pg)
+            .await
+            .map_err(|error| Error::classify("append to the event store", error))?
+            .into_iter()
+            .collect();
+        let known: Vec<usize> = wanted.into_iter().filter(|index| !stored.contains(&batch.event(*index).id)).collect();
+        self.compare_stored(batch, ledger, &known).await
+    }
+
+    async fn compare_stored(&mut self, batch: &Batch, ledger: &mut Ledger, known: &[usize]) -> Result<(), Error> {
+        if known.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "select log.event_id, log.content_hash
+             from unnest($1::uuid[], $2::timestamptz[]) as events (event_id, \"timestamp\")
+             join {} as log using (event_id, \"timestamp\")",
+            self.domain.event_log
+        );
+        let ids: Vec<Uuid> = known.iter().map(|index| batch.event(*index).id).collect();
+        let times: Vec<DateTime<Utc>> = known.iter().map(|index| batch.event(*index).timestamp).collect();
+        let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(ids)
+            .bind(times)
+            .fetch_all(&mut *self.pg)
+            .await
+            .map_err(|error| Error::classify("look up stored events", error))?;
+        let hashes: HashMap<Uuid, Uuid> = rows.into_iter().collect();
+        for index in known {
+            let event = batch.event(*index);
+            match hashes.get(&event.id) {
+                Some(hash) if *hash != event.content_hash => ledger.conflict(batch, *index),
+                _ => ledger.duplicate(*index),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Running the domain's SQL: projections level by level, then what is derived from what they touched.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sqlx::{AssertSqlSafe, Column as _, Row as _, postgres::PgRow};
+use uuid::Uuid;
+
+use super::bind::bind;
+use super::{Error, Unit};
+use crate::batch::{Batch, Ledger};
+
+impl Unit<'_> {
+    /// Projects the events of one contract.
+    pub(crate) async fn project(
+        &mut self,
+        batch: &Batch,
+        ledger: &mut Ledger,
+        contract: usize,
+        of: &[usize],
+    ) -> Result<(), Error> {
+        let domain = Arc::clone(&self.domain);
+        let Some(projection) = &domain.projections[contract] else {
+            return Ok(());
+        };
+        for statement in &projection.statements {
+            let query = bind(sqlx::query(AssertSqlSafe(statement.sql.clone())), &statement.columns, batch, of);
+            let rows = query
+                .fetch_all(&mut *self.pg)
+                .await
+                .map_err(|error| Error::classify(&format!("project with {}", projection.path), error))?;
+            for row in &rows {
+                self.note(ledger, row, &projection.path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a row that a statement returned: `touched, key` or `counted`.
+    fn note(&self, ledger: &mut Ledger, row: &PgRow, path: &str) -> Result<(), Error> {
+        let read = |name: &str| -> Result<Option<String>, Error> {
+            if row.columns().iter().any(|column| column.name() == name) {
+                return row
+                    .try_get(name)
+                    .map_err(|error| Error::classify(&format!("read what {path} returned"), error));
+            }
+            Ok(None)
+        };
+        if let Some(counter) = read("counted")? {
+            *ledger.counted.entry(counter).or_default() += 1;
+        }
+        let (Some(touched), Some(key)) = (read("touched")?, read("key")?) else {
+            return Ok(());
+        };
+        match self.domain.derivations.iter().position(|derivation| derivation.name == touched) {
+            Some(index) => {
+                ledger.touched.entry(index).or_default().insert(key);
+                Ok(())
+            }
+            None => Err(Error::Unavailable {
+                attempted: format!("{path} touched {touched:?}, which stream.toml does not derive"),
+                source: sqlx::Error::RowNotFound,
+            }),
+        }
+    }
+
+    /// Computes derived rows again for what the batch touched. Locks come first, in the order of the keys; the
+    /// computation is a later statement, whose snapshot sees what another worker committed before it let go.
+    pub(crate) async fn derive(&mut self, ledger: &Ledger) -> Result<(), Error> {
+        let domain = Arc::clone(&self.domain);
+        for (index, entity) in domain.entities.iter().enumerate() {
+            let keys: BTreeSet<Uuid> = ledger
+                .touched
+                .iter()
+                .filter(|(derivation, _)| domain.derivations[**derivation].lock == index)
+                .flat_map(|(_, keys)| keys.iter().filter_map(|key| Uuid::try_parse(key).ok()))
+                .collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let sql = format!(
+                "select 1 from {table} where {column} = any($1::uuid[]) order by {column} for no key update",
+                table = entity.table,
+                column = entity.column
+            );
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(keys.into_iter().collect::<Vec<_>>())
+                .execute(&mut *self.pg)
+                .await
+                .map_err(|error| Error::classify(&format!("lock {}", entity.table), error))?;
+        }
+        for (index, keys) in &ledger.touched {
+            let derivation = &domain.derivations[*index];
+            let keys: Vec<String> = keys.iter().cloned().collect();
+            for statement in &derivation.statements {
+                sqlx::query(AssertSqlSafe(statement.clone()))
+                    .bind(&keys)
+                    .execute(&mut *self.pg)
+                    .await
+                    .map_err(|error| Error::classify(&format!("derive with {}", derivation.path), error))?;
+            }
+        }
+        Ok(())
+    }
+}

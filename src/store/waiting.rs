@@ -1,0 +1,163 @@
+//! Waiting events: which of them may go on, and taking them up again.
+
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use super::hold::exists;
+use super::{Connection, Error, Unit};
+use crate::batch::{Batch, Ledger};
+use crate::domain::Domain;
+use crate::event::Outcome;
+
+/// A stored event that waits.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Its place in the event store.
+    pub position: i64,
+    /// Its document.
+    pub payload: String,
+    /// Its type, also the subject it came on.
+    pub event_type: String,
+    /// When it was received.
+    pub received_at: DateTime<Utc>,
+    /// Its sequence in the stream, if it came from there.
+    pub stream_sequence: Option<i64>,
+}
+
+/// SQL for the keys that are waited for and exist by now.
+fn present(domain: &Domain) -> String {
+    let parts: Vec<String> = domain
+        .entities
+        .iter()
+        .enumerate()
+        .map(|(index, entity)| {
+            let exists = exists(domain, index, "wanted.key");
+            format!("select entity, key from wanted where entity = '{}' and {exists}", entity.name)
+        })
+        .collect();
+    match parts.is_empty() {
+        true => "select entity, key from wanted where false".to_owned(),
+        false => parts.join(" union all "),
+    }
+}
+
+impl Connection {
+    /// Positions of events that wait for nothing any more, oldest first.
+    pub(crate) async fn releasable(&mut self, limit: i64) -> Result<Vec<i64>, Error> {
+        let sql = format!(
+            "with wanted as materialized (select distinct entity, key from waiting_events),
+             present as materialized ({})
+             select waiting.position from waiting_events as waiting left join present using (entity, key)
+             group by waiting.position having bool_and(present.key is not null)
+             order by waiting.position limit $1",
+            present(&self.domain)
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(limit)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look for waiting events to release", error))
+    }
+
+    /// How many events wait that a run received.
+    pub(crate) async fn waiting_of(&mut self, run_id: Uuid) -> Result<i64, Error> {
+        sqlx::query_scalar("select count(distinct position) from waiting_events where run_id = $1")
+            .bind(run_id)
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("count waiting events", error))
+    }
+}
+
+impl Unit<'_> {
+    /// Takes up those of the events that nobody else has taken up.
+    pub(crate) async fn take_up(&mut self, positions: &[i64]) -> Result<Vec<Waiting>, Error> {
+        let sql = format!(
+            "with free as materialized (
+                 select position, event_id, \"timestamp\" from waiting_events
+                 where position = any($1::int8[]) order by position, entity, key for update skip locked),
+             whole as (
+                 select position, event_id, \"timestamp\" from free group by position, event_id, \"timestamp\"
+                 having count(*) = (select count(*) from waiting_events as waiting where waiting.position = free.position))
+             select log.position, log.payload::text, log.event_type, log.received_at, log.stream_sequence
+             from whole join {} as log using (event_id, \"timestamp\") order by log.position",
+            self.domain.event_log
+        );
+        let rows: Vec<(i64, String, String, DateTime<Utc>, Option<i64>)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(positions)
+            .fetch_all(&mut *self.pg)
+            .await
+            .map_err(|error| Error::classify("take up waiting events", error))?;
+        let waiting = |(position, payload, event_type, received_at, stream_sequence)| Waiting {
+            position,
+            payload,
+            event_type,
+            received_at,
+            stream_sequence,
+        };
+        Ok(rows.into_iter().map(waiting).collect())
+    }
+
+    /// Writes down what became of events that were taken up.
+    pub(crate) async fn settle(&mut self, batch: &Batch, ledger: &Ledger, waiting: &[Waiting]) -> Result<(), Error> {
+        let done: Vec<usize> =
+            (0..ledger.outcomes.len()).filter(|index| ledger.outcomes[*index] != Outcome::Waiting).collect();
+        let sql = format!(
+            "with done as (select * from unnest($1::int8[], $2::bool[]) as done (position, applied)),
+             free as (
+                 delete from waiting_events as waiting using done where waiting.position = done.position
+                 returning waiting.event_id, waiting.\"timestamp\", done.applied)
+             update {} as log set processed_at = now() from free
+             where free.applied and log.event_id = free.event_id and log.\"timestamp\" = free.\"timestamp\"",
+            self.domain.event_log
+        );
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(done.iter().map(|index| waiting[*index].position).collect::<Vec<_>>())
+            .bind(done.iter().map(|index| ledger.outcomes[*index] == Outcome::Applied).collect::<Vec<_>>())
+            .execute(&mut *self.pg)
+            .await
+            .map_err(|error| Error::classify("settle released events", error))?;
+        self.wait_on(batch, ledger).await
+    }
+
+    /// Of an event that still waits, just what is missing now is waited for.
+    async fn wait_on(&mut self, batch: &Batch, ledger: &Ledger) -> Result<(), Error> {
+        if ledger.held.is_empty() {
+            return Ok(());
+        }
+        let held = || {
+            let one = |(index, missing)| (batch.event(index).id, missing);
+            ledger
+                .held
+                .iter()
+                .flat_map(move |(index, missing)| missing.iter().map(move |reference| one((*index, reference))))
+        };
+        let statements = [
+            "insert into waiting_events (position, entity, key, event_id, \"timestamp\", event_type, run_id, waiting_since)
+             select distinct position, missing.entity, missing.key, event_id, \"timestamp\", event_type, run_id, waiting_since
+             from unnest($1::uuid[], $2::text[], $3::uuid[]) as missing (event_id, entity, key)
+             join waiting_events as known using (event_id)
+             on conflict do nothing",
+            "delete from waiting_events as waiting
+             where waiting.event_id = any($1::uuid[])
+               and not exists (select 1 from unnest($1::uuid[], $2::text[], $3::uuid[]) as missing (event_id, entity, key)
+                               where missing.event_id = waiting.event_id and missing.entity = waiting.entity
+                                 and missing.key = waiting.key)",
+        ];
+        for statement in statements {
+            sqlx::query(statement)
+                .bind(held().map(|(id, _)| id).collect::<Vec<_>>())
+                .bind(
+                    held()
+                        .map(|(_, reference)| self.domain.entities[reference.entity].name.clone())
+                        .collect::<Vec<_>>(),
+                )
+                .bind(held().map(|(_, reference)| reference.key).collect::<Vec<_>>())
+                .execute(&mut *self.pg)
+                .await
+                .map_err(|error| Error::classify("wait on", error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,7 @@
+-- Ordered by e-mail, so that two workers with the same people meet in the same order.
+select id.touched, id.counted, id.key
+from (select * from batch order by email, external_user_id) as b
+cross join lateral apply_identity(
+    b.envelope_id, b.envelope_timestamp, b.source_system, b.company_id, b.external_user_id, b.user_id,
+    b.email, b.first_name, b.last_name, b.status <> 'terminated',
+    b.data - '{email,firstName,lastName,displayName,managerEmail}'::text[]) as id;
