@@ -159,11 +159,12 @@ fn statement(sql: &str, known: &[Column]) -> Statement {
         columns.iter().enumerate().map(|(index, column)| part(index, column)).collect::<Vec<_>>().join(", ")
     };
     let arrays = list(|index, column| format!("${}::{}", index + 1, column.kind.array()));
-    let names = list(|_, column| column.name.clone());
+    // A field may have the name of a keyword.
+    let names = list(|_, column| format!("\"{}\"", column.name));
     // A double becomes the decimal that was written: Postgres casts by its shortest form of 15 digits.
     let values = list(|_, column| match column.kind {
-        Kind::Number => format!("{0}::numeric as {0}", column.name),
-        _ => column.name.clone(),
+        Kind::Number => format!("\"{0}\"::numeric as \"{0}\"", column.name),
+        _ => format!("\"{}\"", column.name),
     });
     let relation = format!("batch as materialized (select {values} from unnest({arrays}) as events ({names}))");
     Statement { sql: prepend(&relation, sql), columns }
@@ -276,9 +277,9 @@ mod tests {
         let projection = Projection::compile("a.sql", sql, &contract).expect("compiles");
         assert_eq!(
             projection.statements[0].sql,
-            "with batch as materialized (select feedback_teacher_rating::numeric as feedback_teacher_rating, match_id \
-             from unnest($1::float8[], $2::uuid[]) as events (feedback_teacher_rating, match_id)),\nx as (select 1)\n\
-             select match_id, feedback_teacher_rating from batch"
+            "with batch as materialized (select \"feedback_teacher_rating\"::numeric as \"feedback_teacher_rating\", \
+             \"match_id\" from unnest($1::float8[], $2::uuid[]) as events (\"feedback_teacher_rating\", \"match_id\")),\n\
+             x as (select 1)\nselect match_id, feedback_teacher_rating from batch"
         );
     }
 }

@@ -3,15 +3,15 @@
 with programs_known as (
     insert into programs (id, program_key, updated_at)
     select distinct program_id, program_id::text, 'epoch'::timestamptz from batch where program_id is not null
-    order by program_id on conflict do nothing),
+    order by 1 on conflict do nothing),
 campaigns_known as (
     insert into program_campaigns (id, campaign_key, updated_at)
     select distinct campaign_id, campaign_id::text, 'epoch'::timestamptz from batch where campaign_id is not null
-    order by campaign_id on conflict do nothing),
+    order by 1 on conflict do nothing),
 groups_known as (
     insert into beneficiary_groups (id, updated_at)
     select distinct beneficiary_group_id, 'epoch'::timestamptz from batch where beneficiary_group_id is not null
-    order by beneficiary_group_id on conflict do nothing),
+    order by 1 on conflict do nothing),
 created as (
     insert into buddy_matches
         (id, participant_id, buddy_id, matched_at, program_id, campaign_id, beneficiary_group_id, matching_criteria,
