@@ -1,0 +1,349 @@
+//! A world of its own for each test: a database, a NATS server, and the real binary between them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use async_nats::jetstream;
+use serde_json::Value;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::Nats;
+
+const TEMPLATE: &str = "milepost_template";
+static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
+
+/// Servers of one test.
+pub(crate) struct World {
+    pub(crate) nats: Nats,
+    pub(crate) database_url: String,
+    pub(crate) streams: Option<PathBuf>,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+/// The real binary, running; killed when dropped.
+pub(crate) struct Running {
+    child: Option<Child>,
+    pub(crate) http: String,
+    stderr: PathBuf,
+}
+
+fn server_url() -> String {
+    std::env::var("DATABASE_URL").expect("tests need servers: run `make test`")
+}
+
+fn with_database(name: &str) -> String {
+    let url = server_url();
+    let (base, _) = url.rsplit_once('/').expect("a database URL ends with the database");
+    format!("{base}/{name}")
+}
+
+async fn connect(url: &str) -> PgConnection {
+    PgConnection::connect_with(&url.parse::<PgConnectOptions>().expect("a database URL"))
+        .await
+        .expect("Postgres answers")
+}
+
+async fn administer(sql: String) {
+    let mut server = connect(&server_url()).await;
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut server).await.expect("an administrative statement");
+}
+
+/// The template is migrated once per run of the test binary; each test gets a copy.
+async fn make_template() {
+    administer(format!("drop database if exists {TEMPLATE}")).await;
+    administer(format!("create database {TEMPLATE}")).await;
+    let migrated = milepost().arg("migrate").env("DATABASE_URL", with_database(TEMPLATE)).output().expect("it runs");
+    assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+}
+
+/// The binary under test.
+pub(crate) fn milepost() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_milepost"));
+    command.env_remove("CLICKHOUSE_URL").env_remove("NATS_URL").env_remove("MILEPOST_STREAMS").stdin(Stdio::null());
+    command
+}
+
+impl World {
+    /// Servers with tables, and with stream and consumer.
+    pub(crate) async fn new() -> Self {
+        let world = Self::without_stream().await;
+        world.succeed(&["streams", "apply"]);
+        world
+    }
+
+    /// Servers with tables; the stream is not there yet.
+    pub(crate) async fn without_stream() -> Self {
+        TEMPLATE_MADE.get_or_init(make_template).await;
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        administer(format!("create database {name} template {TEMPLATE}")).await;
+        Self {
+            nats: Nats::start(),
+            database_url: with_database(&name),
+            streams: None,
+            folder: tempfile::tempdir().expect("a temporary directory"),
+        }
+    }
+
+    /// The binary with this world's addresses.
+    pub(crate) fn milepost(&self, arguments: &[&str]) -> Command {
+        let mut command = milepost();
+        command.args(arguments).env("DATABASE_URL", &self.database_url).env("NATS_URL", self.nats.url());
+        command.env("MILEPOST_HTTP_ADDR", "127.0.0.1:0").env("MILEPOST_LOG", "info");
+        if let Some(streams) = &self.streams {
+            command.env("MILEPOST_STREAMS", streams);
+        }
+        command
+    }
+
+    /// Runs a verb to its end.
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
+        self.milepost(arguments).output().expect("the binary runs")
+    }
+
+    /// Runs a verb that must end well, and gives its stdout.
+    #[track_caller]
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "milepost {arguments:?} failed: {stderr}");
+        String::from_utf8(output.stdout).expect("stdout is text")
+    }
+
+    /// `run --until-idle` with more arguments; gives the summary.
+    #[track_caller]
+    pub(crate) fn drain(&self, arguments: &[&str]) -> Value {
+        let all: Vec<&str> = ["run", "--until-idle"].iter().chain(arguments).copied().collect();
+        serde_json::from_str(self.succeed(&all).trim()).expect("the summary is JSON")
+    }
+
+    /// `prove`; must say that everything adds up.
+    #[track_caller]
+    pub(crate) fn prove(&self) -> Value {
+        serde_json::from_str(self.succeed(&["prove", "--json"]).trim()).expect("the proof is JSON")
+    }
+
+    /// Dead letters as the command lists them.
+    #[track_caller]
+    pub(crate) fn dead_letters(&self) -> Vec<Value> {
+        serde_json::from_str(self.succeed(&["dead-letters", "list", "--json"]).trim()).expect("the list is JSON")
+    }
+
+    /// Starts the service and returns once it serves HTTP.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let all: Vec<&str> = ["run"].iter().chain(arguments).copied().collect();
+        Running::start(self.milepost(&all), self.folder.path().join(format!("{}.log", Uuid::new_v4())))
+    }
+
+    /// A JetStream context for the test itself.
+    pub(crate) async fn jetstream(&self) -> jetstream::Context {
+        jetstream::new(async_nats::connect(self.nats.url()).await.expect("NATS answers"))
+    }
+
+    /// Publishes messages, each on its subject, and waits until the stream has them.
+    pub(crate) async fn publish(&self, messages: &[(String, Vec<u8>)]) {
+        let context = self.jetstream().await;
+        let mut answers = Vec::new();
+        for (subject, payload) in messages {
+            answers.push(context.publish(subject.clone(), payload.clone().into()).await.expect("NATS takes it"));
+        }
+        for answer in answers {
+            answer.await.expect("the stream has it");
+        }
+    }
+
+    /// Publishes events on the subject that equals their type.
+    pub(crate) async fn publish_events(&self, events: &[Value]) {
+        let message =
+            |event: &Value| (event["type"].as_str().expect("a type").to_owned(), event.to_string().into_bytes());
+        self.publish(&events.iter().map(message).collect::<Vec<_>>()).await;
+    }
+
+    /// A connection for the test itself.
+    pub(crate) async fn postgres(&self) -> PgConnection {
+        connect(&self.database_url).await
+    }
+
+    /// Runs a statement.
+    pub(crate) async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.postgres().await).await.expect(sql);
+    }
+
+    /// A query's rows, each as JSON.
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
+        let wrapped = AssertSqlSafe(format!("select to_jsonb(r) from ({sql}) as r"));
+        let rows = sqlx::query(wrapped).fetch_all(&mut self.postgres().await).await.expect(sql);
+        rows.iter().map(|row| row.get::<Value, _>(0)).collect()
+    }
+
+    /// A query's only value.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(format!("select ({sql})::int8")))
+            .fetch_one(&mut self.postgres().await)
+            .await
+            .expect(sql)
+    }
+
+    /// Every table of the domain, row by row, in an order of its own; bookkeeping columns and surrogate ids left out.
+    ///
+    /// This is what promise 3 speaks of: equal sets of events give equal dumps.
+    pub(crate) async fn dump(&self) -> BTreeMap<String, Vec<String>> {
+        let bookkeeping =
+            "array['created_at','processed_at','received_at','position','transaction_id','stream_sequence']";
+        let surrogate =
+            ["company_users", "user_external_ids", "external_id_mappings", "program_enrollments", "journey_milestones"];
+        let tables = [
+            "users",
+            "companies",
+            "company_users",
+            "user_external_ids",
+            "external_id_mappings",
+            "user_emails",
+            "company_memberships",
+            "identity_conflicts",
+            "programs",
+            "program_campaigns",
+            "beneficiary_groups",
+            "program_enrollments",
+            "buddy_matches",
+            "buddy_events",
+            "buddy_checkins",
+            "buddy_feedback",
+            "kintell_sessions",
+            "journey_milestones",
+            "event_log",
+            "waiting_events",
+        ];
+        let mut connection = self.postgres().await;
+        let mut dump = BTreeMap::new();
+        for table in tables {
+            let mut left_out = bookkeeping.to_owned();
+            if surrogate.contains(&table) {
+                left_out.push_str(" || array['id']");
+            }
+            match table {
+                // Of an event in several spellings, the first one that arrives is the one that is stored.
+                "event_log" => left_out.push_str(" || array['payload','correlation_id','causation_id','version']"),
+                "waiting_events" => left_out.push_str(" || array['run_id','waiting_since']"),
+                _ => {}
+            }
+            let sql = format!("select (to_jsonb(t) - ({left_out}))::text from {table} as t order by 1");
+            let rows: Vec<String> =
+                sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.expect("a table of the domain");
+            dump.insert(table.to_owned(), rows);
+        }
+        dump
+    }
+}
+
+/// Compares two dumps and names the first differing rows.
+#[track_caller]
+pub(crate) fn assert_same(left: &BTreeMap<String, Vec<String>>, right: &BTreeMap<String, Vec<String>>) {
+    for (table, rows) in left {
+        let other = &right[table];
+        let only_left: Vec<_> = rows.iter().filter(|row| !other.contains(row)).take(3).collect();
+        let only_right: Vec<_> = other.iter().filter(|row| !rows.contains(row)).take(3).collect();
+        assert!(
+            rows == other,
+            "{table} differs: {} rows and {} rows\n only left: {only_left:#?}\n only right: {only_right:#?}",
+            rows.len(),
+            other.len()
+        );
+    }
+}
+
+impl Running {
+    /// Starts a command and waits until it says where it serves HTTP.
+    pub(crate) fn start(mut command: Command, log: PathBuf) -> Self {
+        let file = std::fs::File::create(&log).expect("a log file");
+        let child = command.stdout(Stdio::piped()).stderr(file).spawn().expect("the binary starts");
+        let mut running = Self { child: Some(child), http: String::new(), stderr: log };
+        running.http = eventually("the service serves HTTP", || {
+            let log = running.log();
+            let (_, rest) = log.split_once("address=")?;
+            Some(format!("http://{}", rest.lines().next()?.trim()))
+        });
+        running
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.as_ref().expect("it runs").id()).expect("a process id")
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
+        assert!(sent.expect("kill runs").success(), "the process took {name}");
+    }
+
+    /// SIGKILL, now.
+    pub(crate) fn kill(mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it has ended");
+    }
+
+    /// Waits until it ends by itself; gives exit code and stdout.
+    pub(crate) fn wait(mut self) -> (Option<i32>, String) {
+        let output = self.child.take().expect("it runs").wait_with_output().expect("it ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.as_mut().expect("it was started").try_wait().expect("its state").is_none()
+    }
+
+    /// GET; status and body.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build()
+            .new_agent();
+        let mut response = agent.get(format!("{}{path}", self.http)).call().expect("the service answers");
+        (response.status().as_u16(), response.body_mut().read_to_string().expect("a text"))
+    }
+
+    /// The value of a metric, all its label sets that contain the given text summed up.
+    pub(crate) fn metric(&self, name: &str, labels: &str) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let of_metric = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels)
+        };
+        text.lines().filter(of_metric).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// Asks a foreign process again and again until it gives an answer; panics after half a minute.
+///
+/// The only wait in the tests: other processes signal nothing to us but their state.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "in vain waited for: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
