@@ -105,7 +105,7 @@ fn cloud_event<'v>(top: &'v Map<String, Value>, specversion: &Value) -> Result<H
     if has(top, "data_base64") {
         return Err(broken("/data_base64", "CloudEvents with binary data are not read, send data as JSON"));
     }
-    if !top.get("source").and_then(Value::as_str).is_some_and(|source| !source.is_empty()) {
+    if top.get("source").and_then(Value::as_str).is_none_or(str::is_empty) {
         return Err(broken("/source", "a CloudEvent needs a source"));
     }
     Ok(Header {

@@ -166,7 +166,8 @@ impl Scan<'_> {
                 return Err((Reason::BadNumber, "a number outside the range of a double".into()));
             }
             let exponent = literal.rsplit(['e', 'E']).next().unwrap_or_default();
-            self.vanishing |= exponent.parse::<i64>().map_or(exponent.starts_with('-'), |e| e < NUMBER_EXPONENT_MIN);
+            self.vanishing |=
+                exponent.parse::<i64>().map_or_else(|_| exponent.starts_with('-'), |e| e < NUMBER_EXPONENT_MIN);
         }
         self.at = end;
         Ok(())

@@ -6,6 +6,9 @@ use crate::source::{Source, Standing, StreamState};
 use crate::store::prove::Books;
 use crate::store::{Connection, Incarnation};
 
+/// Closed ranges of sequences, ascending.
+type Ranges = Vec<(u64, u64)>;
+
 /// Missing sequences named in the report.
 const NAMED_MAX: usize = 20;
 
@@ -104,7 +107,7 @@ fn unhandled(
     stream: &StreamState,
     standing: Option<&Standing>,
     handled: &[(i64, i64)],
-) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+) -> (Ranges, Ranges) {
     let mut open = Vec::new();
     let mut next = first.max(1);
     let handled =
@@ -130,7 +133,7 @@ fn unhandled(
 }
 
 /// Cuts ranges into those above and those up to a sequence.
-fn split_at(ranges: &[(u64, u64)], floor: u64) -> (Vec<(u64, u64)>, Vec<(u64, u64)>) {
+fn split_at(ranges: &[(u64, u64)], floor: u64) -> (Ranges, Ranges) {
     let above =
         ranges.iter().filter(|(_, high)| *high > floor).map(|(low, high)| ((*low).max(floor.saturating_add(1)), *high));
     let upto = ranges.iter().filter(|(low, _)| *low <= floor).map(|(low, high)| (*low, (*high).min(floor)));

@@ -25,7 +25,7 @@ impl Default for Pause {
 
 impl Pause {
     /// The next pause.
-    pub fn next(&mut self) -> Duration {
+    pub fn longer(&mut self) -> Duration {
         self.0.next_backoff().unwrap_or(Duration::from_secs(PAUSE_SECONDS_MAX))
     }
 

@@ -191,7 +191,7 @@ pub(crate) async fn persist<T, E: std::error::Error>(
         }
         tokio::select! {
             () = stop.cancelled() => return None,
-            () = tokio::time::sleep(pause.next()) => {}
+            () = tokio::time::sleep(pause.longer()) => {}
         }
     }
 }

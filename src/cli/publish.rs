@@ -90,7 +90,7 @@ fn load(path: Option<&Path>) -> anyhow::Result<State> {
         return Ok(fresh);
     };
     let state: State = serde_json::from_str(&text).with_context(|| {
-        format!("cannot read {}\n  hint: delete it to begin anew", path.unwrap_or(Path::new("")).display())
+        format!("cannot read {}\n  hint: delete it to begin anew", path.unwrap_or_else(|| Path::new("")).display())
     })?;
     eprintln!("going on after line {}", state.lines);
     Ok(state)
@@ -170,40 +170,35 @@ impl Publisher {
         Ok(sending.await?)
     }
 
-    /// Waits for answers until so many are outstanding; a line without an answer is sent again.
+    /// Waits for answers until so many are outstanding.
     async fn confirm_down_to(&mut self, outstanding: usize) -> anyhow::Result<()> {
         while self.in_flight.len() > outstanding {
-            let Some(mut sent) = self.in_flight.pop_front() else {
+            let Some(sent) = self.in_flight.pop_front() else {
                 break;
             };
-            let mut pause = Pause::default();
-            let mut failure = anyhow::anyhow!("not sent");
-            let mut confirmed = None;
-            for _ in 0..TRIES_MAX {
-                if sent.answer.is_none() {
-                    sent.answer = self.transmit(&sent).await.map_err(|error| failure = error).ok();
-                }
-                match sent.answer.take() {
-                    Some(answer) => match answer.await {
-                        Ok(ack) => {
-                            confirmed = Some(ack.duplicate);
-                            break;
-                        }
-                        Err(error) => failure = error.into(),
-                    },
-                    None => {}
-                }
-                tokio::time::sleep(pause.next().max(Duration::from_millis(100))).await;
-            }
-            match confirmed {
-                Some(is_repeated) => self.repeated += u64::from(is_repeated),
-                None => {
-                    let hint = "is there a stream for this subject? run `milepost streams apply`";
-                    return Err(failure.context(format!("JetStream does not take {:?}\n  hint: {hint}", sent.subject)));
-                }
-            }
+            self.repeated += u64::from(self.confirm(sent).await?);
         }
         Ok(())
+    }
+
+    /// Waits for the answer to one line, sending it again as long as there is none. True: JetStream knew it already.
+    async fn confirm(&self, mut sent: Sent) -> anyhow::Result<bool> {
+        let mut pause = Pause::default();
+        let mut failure = anyhow::anyhow!("not sent");
+        for _ in 0..TRIES_MAX {
+            if sent.answer.is_none() {
+                sent.answer = self.transmit(&sent).await.map_err(|error| failure = error).ok();
+            }
+            if let Some(answer) = sent.answer.take() {
+                match answer.await {
+                    Ok(ack) => return Ok(ack.duplicate),
+                    Err(error) => failure = error.into(),
+                }
+            }
+            tokio::time::sleep(pause.longer().max(Duration::from_millis(100))).await;
+        }
+        let hint = "is there a stream for this subject? run `milepost streams apply`";
+        Err(failure.context(format!("JetStream does not take {:?}\n  hint: {hint}", sent.subject)))
     }
 
     fn note(&mut self, lines: u64) -> anyhow::Result<()> {

@@ -171,7 +171,7 @@ fn shape(schema: &Value, place: &str, faults: &mut Faults) -> Shape {
         "string" => string(schema, place, faults),
         "integer" => {
             allow(schema, place, &["minimum", "maximum"], faults);
-            let bound = |key: &str, default: i32| schema.get(key).map_or(Some(default.into()), Value::as_i64);
+            let bound = |key: &str, default: i32| schema.get(key).map_or_else(|| Some(default.into()), Value::as_i64);
             match (bound("minimum", i32::MIN), bound("maximum", i32::MAX)) {
                 (Some(min), Some(max)) => Shape::Integer(min, max),
                 _ => fault(faults, place, "minimum and maximum of an integer must be integers"),

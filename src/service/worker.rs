@@ -58,7 +58,7 @@ async fn fetch(shared: Shared, number: usize, limits: FetchLimits, sender: mpsc:
         shared.health.trouble(&part, failure.to_string());
         tokio::select! {
             () = shared.stop.cancelled() => {}
-            () = tokio::time::sleep(pause.next()) => {}
+            () = tokio::time::sleep(pause.longer()) => {}
         }
         if shared.source.consumer().await.is_ok() {
             shared.health.well(&part);
@@ -91,7 +91,7 @@ impl Worker {
             }
             tokio::select! {
                 () = self.shared.stop.cancelled() => {}
-                () = tokio::time::sleep(pause.next()) => {}
+                () = tokio::time::sleep(pause.longer()) => {}
             }
         }
     }

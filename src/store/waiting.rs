@@ -11,7 +11,7 @@ use crate::domain::Domain;
 use crate::event::Outcome;
 
 /// A stored event that waits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Waiting {
     /// Its place in the event store.
     pub position: i64,
@@ -80,23 +80,15 @@ impl Unit<'_> {
              whole as (
                  select position, event_id, \"timestamp\" from free group by position, event_id, \"timestamp\"
                  having count(*) = (select count(*) from waiting_events as waiting where waiting.position = free.position))
-             select log.position, log.payload::text, log.event_type, log.received_at, log.stream_sequence
+             select log.position, log.payload::text as payload, log.event_type, log.received_at, log.stream_sequence
              from whole join {} as log using (event_id, \"timestamp\") order by log.position",
             self.domain.event_log
         );
-        let rows: Vec<(i64, String, String, DateTime<Utc>, Option<i64>)> = sqlx::query_as(AssertSqlSafe(sql))
+        sqlx::query_as(AssertSqlSafe(sql))
             .bind(positions)
             .fetch_all(&mut *self.pg)
             .await
-            .map_err(|error| Error::classify("take up waiting events", error))?;
-        let waiting = |(position, payload, event_type, received_at, stream_sequence)| Waiting {
-            position,
-            payload,
-            event_type,
-            received_at,
-            stream_sequence,
-        };
-        Ok(rows.into_iter().map(waiting).collect())
+            .map_err(|error| Error::classify("take up waiting events", error))
     }
 
     /// Writes down what became of events that were taken up.
