@@ -131,8 +131,10 @@ impl Store {
                 ("statement_timeout", "55s"),
                 ("idle_in_transaction_session_timeout", "90s"),
                 ("timezone", "UTC"),
-                // Arrays are bound, so a plan made once is as good as one made for the values.
                 ("jit", "off"),
+                // Every statement goes by key. Plans that were made while a table was small, and are kept with the
+                // prepared statement, would read it whole for ever after.
+                ("enable_seqscan", "off"),
             ])
             .disable_statement_logging();
         Ok(Self { options, domain })

@@ -10,47 +10,59 @@ create function apply_identity(
 language plpgsql as $$
 declare
     person uuid;
-    by_external uuid;
+    identity_id uuid;
+    is_new_identity boolean;
     by_email uuid;
     by_csr uuid;
     wanted uuid;
     conflict text;
 begin
     insert into companies (id) values (in_scope) on conflict do nothing;
+    select u.id into by_csr from users u where u.id = in_csr_id;
+    select e.user_id into by_email from user_emails e where e.email = in_email;
+    if by_email is null then
+        select u.id into by_email from users u where u.email = in_email;
+    end if;
+    wanted := coalesce(by_csr, by_email, in_csr_id, derived_id('milepost:user:' || in_email));
 
-    loop
-        select profile_id into by_external from user_external_ids u
-        where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id for no key update;
-        select e.user_id into by_email from user_emails e where e.email = in_email;
-        if by_email is null then
-            select u.id into by_email from users u where u.email = in_email;
-        end if;
-        select u.id into by_csr from users u where u.id = in_csr_id;
-        person := coalesce(by_external, by_csr, by_email);
-        exit when by_external is not null;
+    -- The latest snapshot wins entirely, the earliest is remembered: redelivery and reordering change nothing.
+    insert into user_external_ids as known (profile_id, provider, scope, external_id, metadata, csr_id, email,
+        first_name, last_name, active, snapshot_at, snapshot_event, first_at, first_event, first_email, updated_at)
+    values (wanted, in_provider, in_scope, in_external_id, in_metadata, in_csr_id, in_email,
+        in_first_name, in_last_name, in_active, in_at, in_event, in_at, in_event, in_email, in_at)
+    on conflict (provider, scope, external_id) do update set
+        (metadata, email, first_name, last_name, active, snapshot_at, snapshot_event, updated_at) = (
+            select latest.* from (values
+                (excluded.metadata, excluded.email, excluded.first_name, excluded.last_name, excluded.active,
+                 excluded.snapshot_at, excluded.snapshot_event, excluded.updated_at),
+                (known.metadata, known.email, known.first_name, known.last_name, known.active,
+                 known.snapshot_at, known.snapshot_event, known.updated_at)
+            ) as latest (metadata, email, first_name, last_name, active, snapshot_at, snapshot_event, updated_at)
+            order by latest.snapshot_at desc, latest.snapshot_event desc limit 1),
+        (first_at, first_event, first_email) = (
+            select earliest.* from (values
+                (excluded.first_at, excluded.first_event, excluded.first_email),
+                (known.first_at, known.first_event, known.first_email)
+            ) as earliest (first_at, first_event, first_email)
+            order by earliest.first_at, earliest.first_event limit 1),
+        csr_id = coalesce(known.csr_id, excluded.csr_id)
+    returning known.id, known.profile_id, known.first_event = in_event and known.snapshot_event = in_event
+    into identity_id, person, is_new_identity;
 
-        wanted := coalesce(person, in_csr_id, derived_id('milepost:user:' || in_email));
-        insert into user_external_ids (profile_id, provider, scope, external_id, metadata, csr_id, email, first_name,
-            last_name, active, snapshot_at, snapshot_event, first_at, first_event, first_email, updated_at)
-        values (wanted, in_provider, in_scope, in_external_id, in_metadata, in_csr_id, in_email, in_first_name,
-            in_last_name, in_active, in_at, in_event, in_at, in_event, in_email, in_at)
-        on conflict (provider, scope, external_id) do nothing;
-        continue when not found;  -- another worker was first: look again
-        exit when person is not null;
-
+    -- Nobody knows this person: by the e-mail's unique key, the second of two workers joins the first.
+    if is_new_identity and by_csr is null and by_email is null then
         insert into user_emails (email, user_id) values (in_email, wanted) on conflict (email) do nothing;
-        if not found then  -- another worker met the same person: join them
-            delete from user_external_ids u
-            where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id;
-            continue;
+        if found then
+            insert into users (id, email, id_derived, updated_at) values (wanted, in_email, in_csr_id is null, in_at)
+            on conflict (id) do nothing;
+            by_csr := case when in_csr_id = wanted then wanted end;
+            by_email := wanted;
+        else
+            select e.user_id into by_email from user_emails e where e.email = in_email;
+            update user_external_ids u set profile_id = by_email where u.id = identity_id;
+            person := by_email;
         end if;
-        insert into users (id, email, id_derived, updated_at) values (wanted, in_email, in_csr_id is null, in_at)
-        on conflict (id) do nothing;
-        person := wanted;
-        by_email := wanted;
-        by_csr := case when in_csr_id = wanted then wanted end;
-        exit;
-    end loop;
+    end if;
 
     -- The CSR id becomes known for somebody whose id was derived: the row takes it, references follow.
     if in_csr_id is not null and by_csr is null then
@@ -72,7 +84,7 @@ begin
 
     -- Every e-mail once seen for a person stays a way to find them.
     if by_email is null then
-        counted := case when by_external is not null then 'identity_email_changes' end;
+        counted := case when not is_new_identity then 'identity_email_changes' end;
         insert into user_emails (email, user_id) values (in_email, person) on conflict (email) do nothing;
         if not found then
             select e.user_id into by_email from user_emails e where e.email = in_email;
@@ -96,20 +108,6 @@ begin
         return next;
         counted := null;
     end if;
-
-    -- The latest snapshot wins entirely, the earliest is remembered: redelivery and reordering change nothing.
-    update user_external_ids u
-    set email = in_email, first_name = in_first_name, last_name = in_last_name, active = in_active,
-        metadata = in_metadata, snapshot_at = in_at, snapshot_event = in_event, updated_at = in_at
-    where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id
-      and (in_at, in_event) > (u.snapshot_at, u.snapshot_event);
-    update user_external_ids u
-    set first_at = in_at, first_event = in_event, first_email = in_email
-    where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id
-      and (in_at, in_event) < (u.first_at, u.first_event);
-    update user_external_ids u set csr_id = in_csr_id
-    where u.provider = in_provider and u.scope = in_scope and u.external_id = in_external_id
-      and u.csr_id is null and in_csr_id is not null;
 
     -- A derived id comes from the e-mail of the creating event, the earliest: one that arrives late moves it.
     if (select u.id_derived from users u where u.id = person) then
