@@ -44,7 +44,13 @@ struct Settings {
     #[arg(long, env = "MILEPOST_STREAMS", global = true, value_name = "FOLDER")]
     streams: Option<PathBuf>,
     /// What to log, such as "info" or "info,milepost=debug"
-    #[arg(long = "log", env = "MILEPOST_LOG", global = true, default_value = "info", value_name = "FILTER")]
+    #[arg(
+        long = "log",
+        env = "MILEPOST_LOG",
+        global = true,
+        default_value = "info,async_nats=warn",
+        value_name = "FILTER"
+    )]
     log: String,
     /// How log lines look
     #[arg(long, global = true, value_enum, default_value = "text")]

@@ -41,9 +41,9 @@ impl Health {
         self.0.troubles.insert(part.to_owned(), what.into());
     }
 
-    /// A part works (again).
-    pub fn well(&self, part: &str) {
-        self.0.troubles.remove(part);
+    /// A part works; true when it had not before.
+    pub fn well(&self, part: &str) -> bool {
+        self.0.troubles.remove(part).is_some()
     }
 
     /// Everything is set up.

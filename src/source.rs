@@ -217,7 +217,9 @@ impl Source {
 fn note(event: &async_nats::Event, health: &Health) {
     let label = match event {
         async_nats::Event::Connected => {
-            health.well("nats");
+            if health.well("nats") {
+                tracing::info!("connected to NATS again");
+            }
             "connected"
         }
         async_nats::Event::Disconnected => {
@@ -232,7 +234,7 @@ fn note(event: &async_nats::Event, health: &Health) {
     };
     metrics::source_event(label);
     match label {
-        "connected" | "closed" => tracing::info!(event = %event, "nats connection"),
+        "connected" | "closed" => tracing::debug!(event = %event, "nats connection"),
         _ => tracing::warn!(event = %event, "nats connection"),
     }
 }

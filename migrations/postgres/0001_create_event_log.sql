@@ -55,7 +55,8 @@ begin
     loop
         name := 'event_log_' || to_char(month, 'YYYY_MM');
         continue when to_regclass('public.' || name) is not null;
-        perform pg_advisory_xact_lock(hashtext('event_log_ensure_months'));
+        -- One at a time. A lock on a table, unlike an advisory one, also shows what others have made meanwhile.
+        lock table public.event_log in share update exclusive mode;
         continue when to_regclass('public.' || name) is not null;
         execute format('create table public.%I (like public.event_log including defaults including constraints)', name);
         -- No row of this month may enter the default partition between the move and the attachment.

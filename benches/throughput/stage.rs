@@ -1,0 +1,200 @@
+//! A stage of its own for each run: a database, a stream, and the release binary between them.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{cpu, proxy};
+
+pub(crate) struct Stage {
+    database_url: String,
+    nats: Child,
+    nats_url: String,
+    store: tempfile::TempDir,
+}
+
+pub(crate) struct Drain {
+    pub(crate) rate: f64,
+    pub(crate) milepost_micros: f64,
+    pub(crate) postgres_micros: f64,
+    pub(crate) nats_micros: f64,
+}
+
+fn environment(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make bench`"))
+}
+
+fn sql(url: &str, query: &str) -> String {
+    let psql = format!("{}/psql", environment("MILEPOST_DEV_PG_BIN"));
+    let output = Command::new(psql).args(["--no-psqlrc", "-qAt", url, "-c", query]).output().expect("psql runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn postmaster() -> u32 {
+    let folder = sql(&environment("DATABASE_URL"), "show data_directory");
+    let file = std::fs::read_to_string(format!("{folder}/postmaster.pid")).unwrap_or_default();
+    file.lines().next().and_then(|pid| pid.parse().ok()).unwrap_or_default()
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let server = environment("DATABASE_URL");
+        let name = format!("bench_{}", uuid::Uuid::new_v4().simple());
+        sql(&server, &format!("create database {name}"));
+        let (base, _) = server.rsplit_once('/').expect("a database URL");
+        let store = tempfile::tempdir().expect("a folder");
+        let port =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let nats = Command::new(environment("MILEPOST_DEV_NATS_SERVER"))
+            .args(["--addr", "127.0.0.1", "--port", &port.to_string(), "--jetstream", "--store_dir"])
+            .arg(store.path())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nats-server starts");
+        let stage =
+            Self { database_url: format!("{base}/{name}"), nats, nats_url: format!("nats://127.0.0.1:{port}"), store };
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::yield_now();
+        }
+        stage.succeed(&["migrate"], &stage.database_url);
+        stage.succeed(&["streams", "apply"], &stage.database_url);
+        stage
+    }
+
+    fn command(&self, arguments: &[&str], database_url: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_milepost"));
+        command.args(arguments).env("DATABASE_URL", database_url).env("NATS_URL", &self.nats_url);
+        command.env("MILEPOST_HTTP_ADDR", "127.0.0.1:0").env("MILEPOST_LOG", "warn").stdin(Stdio::null());
+        command
+    }
+
+    fn succeed(&self, arguments: &[&str], database_url: &str) -> String {
+        let output = self.command(arguments, database_url).stderr(Stdio::piped()).output().expect("milepost runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Publishes a generated log; gives its file.
+    fn publish(&self, events: usize) {
+        let log = self.store.path().join("log.ndjson");
+        let (events, path) = (events.to_string(), log.to_str().expect("a path"));
+        let arguments = ["generate", "--events", &events, "--duplicates", "0.05", "--shuffle", "0.05", "--seed", "7"];
+        std::fs::write(&log, self.succeed(&arguments, &self.database_url)).expect("a log");
+        self.succeed(&["publish", path], &self.database_url);
+    }
+
+    /// Drains a log and checks the counts.
+    pub(crate) fn drain(&self, events: usize, workers: usize, batch: usize) -> Drain {
+        self.publish(events);
+        let postmaster = postmaster();
+        let before = (cpu::seconds(std::process::id(), true), cpu::family_seconds(postmaster), self.nats_seconds());
+        let summary = self.run(&self.database_url, events, workers, batch);
+        let after = (cpu::seconds(std::process::id(), true), cpu::family_seconds(postmaster), self.nats_seconds());
+        let received = summary["received"].as_f64().unwrap_or(f64::NAN);
+        let micros = |seconds: f64| seconds * 1e6 / received;
+        Drain {
+            rate: received / summary["seconds"].as_f64().unwrap_or(f64::NAN),
+            milepost_micros: micros(after.0 - before.0),
+            postgres_micros: micros(after.1 - before.1),
+            nats_micros: micros(after.2 - before.2),
+        }
+    }
+
+    fn nats_seconds(&self) -> f64 {
+        cpu::seconds(self.nats.id(), false)
+    }
+
+    fn run(&self, database_url: &str, events: usize, workers: usize, batch: usize) -> Value {
+        let (workers, batch) = (workers.to_string(), batch.to_string());
+        let arguments = ["run", "--until-idle", "--workers", &workers, "--batch", &batch];
+        let summary: Value = serde_json::from_str(self.succeed(&arguments, database_url).trim()).expect("a summary");
+        assert_eq!(summary["applied"], events, "every event is applied once: {summary}");
+        summary
+    }
+
+    /// Round trips per batch, through a proxy that counts them.
+    pub(crate) fn round_trips(&self, events: usize, batch: usize) -> f64 {
+        self.publish(events);
+        let (_, address) = self.database_url.rsplit_once('@').expect("a database URL with a user");
+        let (address, _) = address.split_once('/').expect("a database URL");
+        let (port, count) = proxy::start(address.to_owned());
+        let proxied = self.database_url.replace(address, &format!("127.0.0.1:{port}"));
+        let batches = self.batches_of(|| drop(self.run(&proxied, events, 1, batch)));
+        #[expect(clippy::cast_precision_loss, reason = "counts are small")]
+        let per_batch = count.load(Ordering::Relaxed) as f64 / batches;
+        per_batch
+    }
+
+    /// Batches that a run committed, by the transactions that the event store saw.
+    fn batches_of(&self, run: impl FnOnce()) -> f64 {
+        run();
+        sql(&self.database_url, "select count(distinct transaction_id) from event_log").parse().unwrap_or(f64::NAN)
+    }
+
+    /// Median and 99th percentile from publication to commit, in seconds, at a steady rate.
+    pub(crate) fn latency(&self, rate: usize, seconds: usize) -> (f64, f64) {
+        let mut service = self.command(&["run", "--workers", "1"], &self.database_url);
+        let mut service = service.env("MILEPOST_LOG", "info").stderr(Stdio::piped()).spawn().expect("it starts");
+        let address = address_of(&mut service);
+        self.publish_paced(rate, seconds);
+        let total = rate * seconds;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while sql(&self.database_url, "select count(*) from event_log") != total.to_string() {
+            assert!(Instant::now() < deadline, "not everything was committed");
+        }
+        let body = ureq::get(format!("http://{address}/metrics")).call().expect("metrics").body_mut().read_to_string();
+        service.kill().expect("it can be stopped");
+        service.wait().expect("it has ended");
+        let text = body.expect("a text");
+        (quantile(&text, 0.5), quantile(&text, 0.99))
+    }
+
+    /// Events of a type that nothing else depends on, each at its own time.
+    fn publish_paced(&self, rate: usize, seconds: usize) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let client = async_nats::connect(&self.nats_url).await.expect("NATS answers");
+            let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate as f64));
+            for _ in 0..rate * seconds {
+                ticks.tick().await;
+                let (id, batch) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+                let event = serde_json::json!({"type": "company.synced", "metadata": {"id": id, "timestamp": "2026-01-01T00:00:00Z"},
+                    "data": {"companyId": batch, "name": "Bench", "syncedAt": "2026-01-01T00:00:00Z"}});
+                client.publish("company.synced", event.to_string().into()).await.expect("NATS takes it");
+                client.flush().await.expect("NATS takes it");
+            }
+        });
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(self.nats.kill());
+        drop(self.nats.wait());
+    }
+}
+
+fn address_of(service: &mut Child) -> String {
+    use std::io::BufRead;
+    let mut lines = std::io::BufReader::new(service.stderr.take().expect("its log")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("address=")).expect("it says where it listens");
+    std::thread::spawn(move || lines.for_each(drop));
+    line.split("address=").nth(1).unwrap_or_default().trim().to_owned()
+}
+
+/// The upper bound of the histogram bucket in which a quantile lies.
+fn quantile(metrics: &str, share: f64) -> f64 {
+    let buckets: Vec<(f64, f64)> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("milepost_commit_latency_seconds_bucket{le=\""))
+        .filter_map(|line| {
+            let (bound, count) = line.split_once("\"} ")?;
+            Some((bound.parse().unwrap_or(f64::INFINITY), count.parse().ok()?))
+        })
+        .collect();
+    let total = buckets.last().map_or(f64::NAN, |(_, count)| *count);
+    buckets.iter().find(|(_, count)| *count >= share * total).map_or(f64::NAN, |(bound, _)| *bound)
+}

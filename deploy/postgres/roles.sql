@@ -1,0 +1,31 @@
+-- Least-privilege roles. Run once per database, as its owner, after `milepost migrate`:
+--   psql "$DATABASE_URL" -f deploy/postgres/roles.sql
+--   create role milepost_service login password '…' in role milepost_writer;
+-- The owner migrates (`milepost migrate` needs DDL); the service needs none and gets none.
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'milepost_writer') then
+        create role milepost_writer nologin;
+    end if;
+    if not exists (select from pg_roles where rolname = 'milepost_reader') then
+        create role milepost_reader nologin;
+    end if;
+end
+$$;
+
+revoke create on schema public from public;
+revoke all on all functions in schema public from public;
+grant usage on schema public to milepost_writer, milepost_reader;
+
+-- The service stores, projects and accounts. It cannot delete or truncate events, claims or domain rows.
+grant select, insert, update on all tables in schema public to milepost_writer;
+grant delete on waiting_events, handled_sequences to milepost_writer;
+revoke insert, update on _sqlx_migrations from milepost_writer;
+grant usage on all sequences in schema public to milepost_writer;
+grant execute on all functions in schema public to milepost_writer;
+
+-- Dashboards and analysts.
+grant select on all tables in schema public to milepost_reader;
+grant execute on function derived_id(text) to milepost_reader;
+
+-- What later migrations make is granted by running this file again.
