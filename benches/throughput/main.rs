@@ -30,8 +30,8 @@ fn main() {
     }
     println!("\nround trips to Postgres for one batch of a log with every type in it");
     println!("{:>8} {:>12}", "batch", "round trips");
-    for batch in [10, 100, 1000, 5000] {
-        println!("{batch:>8} {:>12.1}", Stage::new().round_trips(20_000, batch));
+    for (batch, events) in [(10, 2000), (100, 5000), (1000, 20_000), (5000, 20_000)] {
+        println!("{batch:>8} {:>12.1}", Stage::new().round_trips(events, batch));
     }
     println!(
         "\npublication to commit at a steady rate, one worker (upper bounds of histogram buckets, oldest of each batch)"

@@ -14,6 +14,7 @@ pub(crate) fn start(postgres: String) -> (u16, Arc<AtomicU64>) {
     std::thread::spawn(move || {
         for client in listener.incoming().filter_map(Result::ok) {
             let server = TcpStream::connect(&postgres).expect("Postgres answers");
+            client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).expect("sockets take options");
             let (mut from, mut to) = (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
             std::thread::spawn(move || std::io::copy(&mut from, &mut to));
             let counter = Arc::clone(&counter);
