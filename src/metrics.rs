@@ -52,7 +52,7 @@ pub fn install(domain: &Domain) -> Result<PrometheusHandle, BuildError> {
         describe_counter!(name.clone(), help.clone());
         counter!(name).absolute(0);
     }
-    for cause in ["contended", "unavailable", "silent"] {
+    for cause in ["contended", "unavailable", "silent", "in_doubt"] {
         counter!(RETRIES, "cause" => cause).absolute(0);
     }
     counter!(REDELIVERED).absolute(0);

@@ -34,8 +34,11 @@ pub async fn process(connection: &mut Connection, run: &Run, batch: &Batch) -> R
     unit.wait(batch, &ledger, run.id).await?;
     unit.bury(batch, &ledger).await?; // dead letters, with their raw bytes
     unit.record(batch, &mut ledger, run.incarnation).await?; // every sequence accounted for
-    unit.commit().await?; // the point of no return
-    Ok(ledger)
+    match unit.commit().await {
+        Ok(()) => Ok(ledger), // the point of no return
+        Err(error @ (Error::Content { .. } | Error::Contended { .. })) => Err(error),
+        Err(error) => Err(Error::InDoubt { ledger: Box::new(ledger), source: Box::new(error) }),
+    }
 }
 
 /// Level by level: what a level provides exists before the next one looks for it. What is derived from several

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use crate::batch::{Batch, Ledger, Message};
-use crate::decode::decode;
+use crate::decode::decode_stored;
 use crate::event::{Outcome, Reason, Rejection, Route};
 use crate::pipeline::project_all;
 use crate::store::waiting::Waiting;
@@ -112,7 +112,7 @@ async fn release_some(
 /// A stored event as a message again. It had a contract when it was stored; if it fits none any more, it is dead.
 fn message(domain: &crate::domain::Domain, event: &Waiting) -> Message {
     let payload = Bytes::copy_from_slice(event.payload.as_bytes());
-    let content = decode(domain, &event.event_type, &payload).and_then(|read| match read.route {
+    let content = decode_stored(domain, &event.event_type, &event.payload).and_then(|read| match read.route {
         Route::Contract(_) => Ok(read),
         Route::Unrouted | Route::Own => Err(Rejection {
             event_id: Some(read.id),

@@ -11,17 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::domain::Domain;
 use crate::event::Outcome;
 use crate::health::Health;
-use crate::http;
 use crate::pipeline::Run;
 use crate::prove;
 use crate::retry::Pause;
@@ -117,22 +114,21 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Runs until stopped, idle (if asked to), or something cannot go on. The caller owns the listener and the stop.
+/// Runs until stopped, idle (if asked to), or something cannot go on. The caller owns the stop, and serves HTTP from
+/// before anything that may have to be waited for.
 ///
 /// # Errors
 /// The cause of the end, when nobody asked for it.
 pub async fn run(
     options: Options,
     store: Store,
-    listener: TcpListener,
-    metrics: PrometheusHandle,
+    serving: JoinHandle<std::io::Result<()>>,
     health: Health,
     stop: CancellationToken,
 ) -> anyhow::Result<Summary> {
     let began = Instant::now();
     let mut tasks: JoinSet<(&'static str, anyhow::Result<()>)> = JoinSet::new();
-    let serving = http::serve(listener, metrics, health.clone(), stop.clone());
-    tasks.spawn(async move { ("http", serving.await.map_err(Into::into)) });
+    tasks.spawn(async move { ("http", serving.await.map_err(Into::into).and_then(|ended| ended.map_err(Into::into))) });
     let Some((mut connection, shared)) = set_up(&options, store, health, stop).await? else {
         anyhow::bail!("stopped before everything was set up");
     };

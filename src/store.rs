@@ -23,6 +23,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
+use crate::batch::Ledger;
 use crate::domain::Domain;
 
 pub use record::Incarnation;
@@ -59,6 +60,15 @@ pub enum Error {
         /// The driver's error.
         #[source]
         source: sqlx::Error,
+    },
+    /// The commit was sent and no answer came: it is unknown whether the batch took effect. Trying again is safe.
+    #[error("the answer to a commit was lost")]
+    InDoubt {
+        /// What the batch would have booked.
+        ledger: Box<Ledger>,
+        /// What was said instead of an answer.
+        #[source]
+        source: Box<Error>,
     },
     /// No answer within the deadline.
     #[error("no answer from Postgres within {seconds} s while {attempted}")]

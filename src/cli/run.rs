@@ -56,6 +56,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     })?;
     tracing::info!(address = %listener.local_addr()?, "serving /metrics, /healthz and /readyz");
     let handle = metrics::install(&domain)?;
+    let serving = tokio::spawn(http::serve(listener, handle, health.clone(), stop.clone()));
     // Everything that may be missing is waited for, but a database of another version is a mistake.
     let Some(mut connection) = service::persist("postgres", &health, &stop, async || store.connect().await).await
     else {
@@ -72,7 +73,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     if !args.only.is_empty() {
         tracing::info!(parts = ?args.only, "running only these parts");
     }
-    let summary = Box::pin(service::run(options, store, listener, handle, health, stop)).await?;
+    let summary = Box::pin(service::run(options, store, serving, health, stop)).await?;
     if args.until_idle {
         print(&serde_json::to_string(&summary)?)?;
     }

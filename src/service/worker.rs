@@ -9,7 +9,7 @@ use crate::batch::Ledger;
 use crate::metrics;
 use crate::pipeline::{process_or_bisect, totals};
 use crate::retry::Pause;
-use crate::source::{FetchLimits, Fetched, age_seconds};
+use crate::source::{self, FetchLimits, Fetched, Fetcher, age_seconds};
 use crate::store::{Connection, Error, TRANSACTION_SECONDS_MAX};
 
 /// Batches after which a worker merges the rows of the accounting.
@@ -20,25 +20,34 @@ pub(super) async fn work(shared: Shared, number: usize, limits: FetchLimits) -> 
     // One batch waits decoded while another commits: more would only grow memory and redeliveries.
     let (sender, mut batches) = mpsc::channel(1);
     let fetching = tokio::spawn(fetch(shared.clone(), number, limits, sender));
-    let mut worker = Worker { part: format!("worker {number}"), shared, connection: None, batches: 0 };
+    let mut worker = Worker { part: format!("worker {number}"), shared, connection: None, in_doubt: None, batches: 0 };
     while let Some(fetched) = batches.recv().await {
         if !worker.handle(fetched).await {
             break;
         }
     }
     drop(batches);
-    fetching.await.map_err(|panic| anyhow::anyhow!("fetching died: {panic}"))
+    fetching.await.map_err(|panic| anyhow::anyhow!("fetching died: {panic}"))?
 }
 
-/// Keeps a flow of messages going and cuts it into decoded batches.
-async fn fetch(shared: Shared, number: usize, limits: FetchLimits, sender: mpsc::Sender<Fetched>) {
+/// Keeps a flow of messages going and cuts it into decoded batches. Fails only when the stream is another one.
+async fn fetch(
+    shared: Shared,
+    number: usize,
+    limits: FetchLimits,
+    sender: mpsc::Sender<Fetched>,
+) -> anyhow::Result<()> {
     let part = format!("fetch {number}");
     let mut pause = Pause::default();
     while !shared.stop.is_cancelled() {
-        let failure = match shared.source.fetcher(limits).await {
+        let failure = match begin(&shared, limits).await? {
             Ok(mut fetcher) => loop {
                 let next = tokio::select! {
-                    () = shared.stop.cancelled() => return fetcher.give_back().await,
+                    biased; // a stop comes before what has been delivered already
+                    () = shared.stop.cancelled() => {
+                        fetcher.give_back().await;
+                        return Ok(());
+                    }
                     next = fetcher.next_batch() => next,
                 };
                 match next {
@@ -46,7 +55,7 @@ async fn fetch(shared: Shared, number: usize, limits: FetchLimits, sender: mpsc:
                         pause.reset();
                         shared.health.well(&part);
                         if sender.send(fetched).await.is_err() {
-                            return;
+                            return Ok(());
                         }
                     }
                     Err(error) => break error,
@@ -64,12 +73,30 @@ async fn fetch(shared: Shared, number: usize, limits: FetchLimits, sender: mpsc:
             shared.health.well(&part);
         }
     }
+    Ok(())
+}
+
+/// Begins a flow, from the stream that the books are about and no other.
+async fn begin(shared: &Shared, limits: FetchLimits) -> anyhow::Result<Result<Fetcher, source::Error>> {
+    match shared.source.stream_state().await {
+        Ok(state) if state.incarnation != shared.run.incarnation => {
+            anyhow::bail!(
+                "the stream {:?} was deleted and created again while we ran\n  hint: if that was on purpose, run \
+                 `milepost streams apply --adopt` and start again; events that were taken before stay taken",
+                shared.domain.stream.name
+            )
+        }
+        Ok(_) => Ok(shared.source.fetcher(limits).await),
+        Err(error) => Ok(Err(error)),
+    }
 }
 
 struct Worker {
     part: String,
     shared: Shared,
     connection: Option<Connection>,
+    /// What a batch books whose commit was not answered. If it turns out to be handled, this is how it ended.
+    in_doubt: Option<Ledger>,
     batches: u64,
 }
 
@@ -81,10 +108,16 @@ impl Worker {
             let began = Instant::now();
             match self.commit(&fetched).await {
                 Ok(done) => {
+                    let done = self.resolve_doubt(done);
                     self.acknowledge(&fetched, &done, began).await;
                     return true;
                 }
-                Err(error) => self.recover(&error).await,
+                Err(error) => {
+                    self.recover(&error).await;
+                    if let Error::InDoubt { ledger, .. } = error {
+                        self.in_doubt = Some(*ledger);
+                    }
+                }
             }
             if self.shared.stop.is_cancelled() {
                 return false;
@@ -111,10 +144,19 @@ impl Worker {
         })
     }
 
+    /// A batch that books nothing new right after a commit in doubt was committed then.
+    fn resolve_doubt(&mut self, done: Vec<Ledger>) -> Vec<Ledger> {
+        match self.in_doubt.take() {
+            Some(ledger) if done.iter().all(|ledger| ledger.recorded.is_empty()) => vec![ledger],
+            _ => done,
+        }
+    }
+
     async fn recover(&mut self, error: &Error) {
         let cause = match error {
             Error::Contended { .. } | Error::Content { .. } => "contended",
             Error::Unavailable { .. } => "unavailable",
+            Error::InDoubt { .. } => "in_doubt",
             Error::Silent { .. } => "silent",
         };
         metrics::retried(cause);

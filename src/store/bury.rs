@@ -1,6 +1,6 @@
 //! Dead letters: what cannot be applied is kept with its raw bytes, and counted once per message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -92,6 +92,7 @@ impl Unit<'_> {
         ledger: &Ledger,
         fresh: &[i64],
     ) -> Result<(), Error> {
+        let fresh: HashSet<i64> = fresh.iter().copied().collect();
         let found: Vec<(&Message, &Rejection)> = ledger
             .rejections
             .iter()
