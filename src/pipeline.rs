@@ -97,8 +97,7 @@ pub async fn process_or_bisect(connection: &mut Connection, run: &Run, batch: &B
 /// content: that would go round for ever, so it counts as the database's fault.
 fn refuse(batch: Batch, sqlstate: &str, message: &str) -> Result<Batch, Error> {
     if batch.messages.iter().any(|message| message.content.is_err()) {
-        let attempted = format!("keeping a dead letter: SQLSTATE {sqlstate}: {message}");
-        return Err(Error::Unavailable { attempted, source: sqlx::Error::RowNotFound });
+        return Err(Error::fault(format!("keeping a dead letter: SQLSTATE {sqlstate}: {message}")));
     }
     Ok(batch.rejected(Reason::Database, &format!("SQLSTATE {sqlstate}: {message}")))
 }

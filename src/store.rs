@@ -81,6 +81,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A fault of the deployment, not of content: waited for like any other.
+    pub(crate) fn fault(attempted: String) -> Self {
+        Self::Unavailable { attempted, source: sqlx::Error::RowNotFound }
+    }
+
     /// Sorts a driver's error; the one place where SQLSTATEs are looked at.
     pub(crate) fn classify(attempted: &str, error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));

@@ -1,15 +1,27 @@
-//! A proxy before Postgres that counts round trips: every `Sync` and every simple query that the client sends.
+//! A proxy before Postgres that counts what happens in transactions: every `Sync` and every simple query that the
+//! client sends is a round trip.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Starts it; gives its port and the counter.
-pub(crate) fn start(postgres: String) -> (u16, Arc<AtomicU64>) {
+/// What went through.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// From `begin` to `commit`, both included.
+    pub(crate) round_trips: AtomicU64,
+    /// The most of one transaction.
+    pub(crate) most: AtomicU64,
+    /// Commits.
+    pub(crate) transactions: AtomicU64,
+}
+
+/// Starts it; gives its port and the counters.
+pub(crate) fn start(postgres: String) -> (u16, Arc<Counts>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let count = Arc::new(AtomicU64::new(0));
+    let count = Arc::new(Counts::default());
     let counter = Arc::clone(&count);
     std::thread::spawn(move || {
         for client in listener.incoming().filter_map(Result::ok) {
@@ -25,8 +37,8 @@ pub(crate) fn start(postgres: String) -> (u16, Arc<AtomicU64>) {
 }
 
 /// Messages of the client: a type byte and a length that counts itself; the first one has no type.
-fn forward(mut client: TcpStream, mut server: TcpStream, count: &AtomicU64) {
-    let mut is_first = true;
+fn forward(mut client: TcpStream, mut server: TcpStream, counts: &Counts) {
+    let (mut is_first, mut in_transaction, mut round_trips) = (true, false, 0);
     loop {
         let mut head = vec![0; if is_first { 4 } else { 5 }];
         if client.read_exact(&mut head).is_err() {
@@ -38,8 +50,16 @@ fn forward(mut client: TcpStream, mut server: TcpStream, count: &AtomicU64) {
         {
             return;
         }
-        if !is_first && matches!(head[0], b'S' | b'Q') {
-            count.fetch_add(1, Ordering::Relaxed);
+        let query = if !is_first && head[0] == b'Q' { body.as_slice() } else { &[] };
+        in_transaction |= query == b"begin\0";
+        if !is_first && in_transaction && matches!(head[0], b'S' | b'Q') {
+            round_trips += 1;
+        }
+        if in_transaction && query == b"commit\0" {
+            in_transaction = false;
+            counts.round_trips.fetch_add(round_trips, Ordering::Relaxed);
+            counts.most.fetch_max(std::mem::take(&mut round_trips), Ordering::Relaxed);
+            counts.transactions.fetch_add(1, Ordering::Relaxed);
         }
         // An SSL request is answered and followed by the real start.
         let is_ssl_request = is_first && length == 8;

@@ -120,18 +120,13 @@ impl Stage {
         self.publish(events);
         let (_, address) = self.database_url.rsplit_once('@').expect("a database URL with a user");
         let (address, _) = address.split_once('/').expect("a database URL");
-        let (port, count) = proxy::start(address.to_owned());
+        let (port, counts) = proxy::start(address.to_owned());
         let proxied = self.database_url.replace(address, &format!("127.0.0.1:{port}"));
-        let batches = self.batches_of(|| drop(self.run(&proxied, events, 1, batch)));
+        self.run(&proxied, events, 1, batch);
         #[expect(clippy::cast_precision_loss, reason = "counts are small")]
-        let per_batch = count.load(Ordering::Relaxed) as f64 / batches;
-        per_batch
-    }
-
-    /// Batches that a run committed, by the transactions that the event store saw.
-    fn batches_of(&self, run: impl FnOnce()) -> f64 {
-        run();
-        sql(&self.database_url, "select count(distinct transaction_id) from event_log").parse().unwrap_or(f64::NAN)
+        let [round_trips, transactions] =
+            [&counts.round_trips, &counts.transactions].map(|count| count.load(Ordering::Relaxed) as f64);
+        round_trips / transactions
     }
 
     /// Median and 99th percentile from publication to commit, in seconds, at a steady rate.

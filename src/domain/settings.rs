@@ -189,14 +189,19 @@ fn one() -> usize {
 }
 
 impl Settings {
-    /// Reads `stream.toml`.
-    pub(super) fn parse(files: &Files) -> Result<Self, Vec<String>> {
-        let text = files.get("stream.toml").ok_or_else(|| vec!["there is no stream.toml".to_owned()])?;
-        let file: File =
-            toml::from_str(text).map_err(|error| vec![format!("stream.toml: {}", error.to_string().trim())])?;
-        let mut faults = Vec::new();
-        let settings = file.resolve(&mut faults);
-        if faults.is_empty() { Ok(settings) } else { Err(faults) }
+    /// Reads `stream.toml`. A file that can be read but has faults is given too, so that more can be found.
+    pub(super) fn parse(files: &Files, faults: &mut Vec<String>) -> Option<Self> {
+        let Some(text) = files.get("stream.toml") else {
+            faults.push("there is no stream.toml".to_owned());
+            return None;
+        };
+        match toml::from_str::<File>(text) {
+            Ok(file) => Some(file.resolve(faults)),
+            Err(error) => {
+                faults.push(format!("stream.toml: {}", error.to_string().trim()));
+                None
+            }
+        }
     }
 }
 

@@ -57,10 +57,7 @@ impl Unit<'_> {
                 ledger.touched.entry(index).or_default().insert(key);
                 Ok(())
             }
-            None => Err(Error::Unavailable {
-                attempted: format!("{path} touched {touched:?}, which stream.toml does not derive"),
-                source: sqlx::Error::RowNotFound,
-            }),
+            None => Err(Error::fault(format!("{path} touched {touched:?}, which stream.toml does not derive"))),
         }
     }
 

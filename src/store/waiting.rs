@@ -95,18 +95,31 @@ impl Unit<'_> {
     pub(crate) async fn settle(&mut self, batch: &Batch, ledger: &Ledger, waiting: &[Waiting]) -> Result<(), Error> {
         let done: Vec<usize> =
             (0..ledger.outcomes.len()).filter(|index| ledger.outcomes[*index] != Outcome::Waiting).collect();
+        let refusal = |index: &usize| {
+            let found = ledger.rejections.iter().find(|(rejected, _)| rejected == index);
+            found.map(|(_, rejection)| format!("{}: {}", rejection.reason.code(), rejection.message))
+        };
+        // What is a dead letter now is no event of the store, and its claim has failed: so it can be redriven.
         let sql = format!(
-            "with done as (select * from unnest($1::int8[], $2::bool[]) as done (position, applied)),
+            "with done as (select * from unnest($1::int8[], $2::text[]) as done (position, refusal)),
              free as (
                  delete from waiting_events as waiting using done where waiting.position = done.position
-                 returning waiting.event_id, waiting.\"timestamp\", done.applied)
-             update {} as log set processed_at = now() from free
-             where free.applied and log.event_id = free.event_id and log.\"timestamp\" = free.\"timestamp\"",
-            self.domain.event_log
+                 returning waiting.event_id, waiting.\"timestamp\", done.refusal),
+             dead as (
+                 delete from {log} as log using free
+                 where free.refusal is not null and log.event_id = free.event_id
+                   and log.\"timestamp\" = free.\"timestamp\"),
+             unclaimed as (
+                 update event_deduplication as claim set success = false, error_message = free.refusal from free
+                 where free.refusal is not null and claim.consumer_id = $3 and claim.event_id = free.event_id::text)
+             update {log} as log set processed_at = now() from free
+             where free.refusal is null and log.event_id = free.event_id and log.\"timestamp\" = free.\"timestamp\"",
+            log = self.domain.event_log
         );
         sqlx::query(AssertSqlSafe(sql))
             .bind(done.iter().map(|index| waiting[*index].position).collect::<Vec<_>>())
-            .bind(done.iter().map(|index| ledger.outcomes[*index] == Outcome::Applied).collect::<Vec<_>>())
+            .bind(done.iter().map(refusal).collect::<Vec<_>>())
+            .bind(&self.domain.consumer.durable)
             .execute(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("settle released events", error))?;

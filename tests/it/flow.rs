@@ -1,6 +1,13 @@
 //! The whole path, as the README shows it: generate, publish, run until idle, prove.
 
+use std::sync::atomic::Ordering;
+
+use sqlx::Connection as _;
+
 use crate::support::{Csr, World, assert_same};
+
+#[path = "../../benches/throughput/proxy.rs"]
+mod counting;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generated_log_takes_effect_once_and_adds_up() {
@@ -70,4 +77,77 @@ async fn children_before_their_parents_all_end_up_projected() {
     assert_eq!(world.number("select count(*) from buddy_checkins").await, 2000);
     assert!(world.dead_letters().is_empty());
     assert_eq!(world.prove()["applied"], 2060);
+}
+
+/// Transactions, and the most round trips of one of them, for a log with so many events of every kind.
+async fn round_trips(pairs: usize) -> (u64, u64) {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let mut events = Vec::new();
+    for _ in 0..pairs {
+        let [participant, buddy, matched] = [csr.id(), csr.id(), csr.id()];
+        events.extend([csr.person(participant), csr.person(buddy), csr.matched(matched, participant, buddy)]);
+        events.extend([csr.logged(matched), csr.checkin(matched), csr.ended(matched, participant, buddy, "completed")]);
+    }
+    world.publish_events(&events).await;
+    let (_, address) = world.database_url.rsplit_once('@').expect("a user");
+    let (address, _) = address.split_once('/').expect("a database");
+    let (port, counts) = counting::start(address.to_owned());
+    let proxied = world.database_url.replace(address, &format!("127.0.0.1:{port}"));
+    let mut run = world.milepost(&["run", "--until-idle", "--batch", "1000"]);
+    let output = run.env("DATABASE_URL", proxied).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    (counts.transactions.load(Ordering::Relaxed), counts.most.load(Ordering::Relaxed))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_takes_as_many_round_trips_whatever_its_size() {
+    // A few events that were fetched together show what one batch with every kind in it costs.
+    let mut small = round_trips(2).await;
+    while small.0 > 1 {
+        small = round_trips(2).await;
+    }
+    let large = round_trips(150).await;
+    assert!(large.1 <= small.1 && large.1 > 10, "{} for 12 events, {} for 900", small.1, large.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_runs_under_a_role_that_may_change_no_table_and_delete_no_history() {
+    let world = World::new().await;
+    let roles = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/postgres/roles.sql");
+    world.execute(&std::fs::read_to_string(roles).expect("the roles")).await;
+    let role = format!("service_{}", uuid::Uuid::new_v4().simple());
+    world.execute(&format!("create role {role} login in role milepost_writer")).await;
+    let restricted = world.database_url.replace("postgres@", &format!("{role}@"));
+    assert_ne!(restricted, world.database_url);
+    let run = |arguments: &[&str]| {
+        let output = world.milepost(arguments).env("DATABASE_URL", &restricted).output().expect("it runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("a text")
+    };
+    let log = world.folder.path().join("log.ndjson");
+    let sizes = ["--events", "3000", "--duplicates", "0.05", "--shuffle", "0.2", "--poison", "0.01", "--seed", "3"];
+    std::fs::write(&log, world.succeed(&[&["generate"], &sizes[..]].concat())).expect("a log");
+    world.succeed(&["publish", log.to_str().expect("a path")]);
+
+    let summary: serde_json::Value =
+        serde_json::from_str(&run(&["run", "--workers", "2", "--until-idle"])).expect("JSON");
+    assert_eq!((&summary["applied"], &summary["dead_letters"]), (&3000.into(), &30.into()), "{summary}");
+    run(&["streams", "check"]);
+    run(&["prove"]);
+    run(&["dead-letters", "discard", "1"]);
+    let mut service = sqlx::PgConnection::connect(&restricted).await.expect("the role may connect");
+    for forbidden in [
+        "create table x ()",
+        "delete from event_log",
+        "truncate event_log",
+        "delete from dead_letters",
+        "delete from event_deduplication",
+        "delete from users",
+        "update _sqlx_migrations set success = false",
+    ] {
+        let refused = sqlx::raw_sql(forbidden).execute(&mut service).await.expect_err(forbidden);
+        let code = refused.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+        assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {refused}");
+    }
 }
