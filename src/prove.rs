@@ -64,6 +64,8 @@ pub async fn prove(connection: &mut Connection, source: &Source) -> anyhow::Resu
             .problems
             .push(format!("{} messages of the stream were acknowledged or lost and never handled", proof.missing));
     }
+    // Here the books first: what was published and handled meanwhile is no end that was lost.
+    let stream = source.stream_state().await?;
     if let Some(problem) = broken_stream(known.map(|(incarnation, _)| incarnation), &handled, &stream) {
         proof.problems.push(problem);
     }
@@ -169,12 +171,14 @@ fn broken_stream(known: Option<Incarnation>, handled: &[(i64, i64)], stream: &St
 /// # Errors
 /// When one of the two cannot be read; `Ok(Err(…))` explains what is wrong with the stream.
 pub async fn check_stream(connection: &mut Connection, source: &Source) -> anyhow::Result<Result<Incarnation, String>> {
-    let stream = source.stream_state().await?;
     let Some((known, _)) = connection.known_incarnation().await? else {
+        let stream = source.stream_state().await?;
         connection.adopt(stream.incarnation, stream.first).await?;
         return Ok(Ok(stream.incarnation));
     };
+    // The books first: another process may handle what is published meanwhile.
     let handled = connection.handled(known).await?;
+    let stream = source.stream_state().await?;
     Ok(broken_stream(Some(known), &handled, &stream).map_or(Ok(stream.incarnation), Err))
 }
 

@@ -5,6 +5,7 @@
 //! the same moment in two workers.
 
 use bytes::Bytes;
+use uuid::Uuid;
 
 use crate::batch::{Batch, Ledger, Message};
 use crate::decode::decode_stored;
@@ -23,19 +24,28 @@ pub struct Released {
     pub applied: u64,
     /// Events that turned out to be refused by the database or, after a change, by their contract.
     pub dead_letters: u64,
+    /// Of these, events that this run had received.
+    pub dead_letters_of_run: u64,
+}
+
+impl std::ops::AddAssign for Released {
+    fn add_assign(&mut self, other: Self) {
+        self.applied += other.applied;
+        self.dead_letters += other.dead_letters;
+        self.dead_letters_of_run += other.dead_letters_of_run;
+    }
 }
 
 /// Releases everything that can be released, in bounded transactions.
 ///
 /// # Errors
 /// As the database says; what was released before is committed.
-pub async fn release(connection: &mut Connection) -> Result<Released, Error> {
+pub async fn release(connection: &mut Connection, run_id: Uuid) -> Result<Released, Error> {
     let mut total = Released::default();
     loop {
         let positions = connection.releasable(RELEASE_EVENTS_MAX).await?;
-        let progress = release_or_bisect(connection, positions).await?;
-        total.applied += progress.applied;
-        total.dead_letters += progress.dead_letters;
+        let progress = release_or_bisect(connection, run_id, positions).await?;
+        total += progress;
         if progress == Released::default() {
             return Ok(total);
         }
@@ -43,18 +53,15 @@ pub async fn release(connection: &mut Connection) -> Result<Released, Error> {
 }
 
 /// As the pipeline does with a batch: content that the database refuses is found by halves.
-async fn release_or_bisect(connection: &mut Connection, positions: Vec<i64>) -> Result<Released, Error> {
+async fn release_or_bisect(connection: &mut Connection, run_id: Uuid, positions: Vec<i64>) -> Result<Released, Error> {
     let mut total = Released::default();
     let mut todo = vec![(positions, None)];
     while let Some((mut positions, refusal)) = todo.pop() {
         if positions.is_empty() {
             continue;
         }
-        match release_some(connection, &positions, refusal.as_deref()).await {
-            Ok(released) => {
-                total.applied += released.applied;
-                total.dead_letters += released.dead_letters;
-            }
+        match release_some(connection, run_id, &positions, refusal.as_deref()).await {
+            Ok(released) => total += released,
             Err(Error::Content { sqlstate, message }) => {
                 connection.rollback().await?;
                 if positions.len() > 1 {
@@ -74,6 +81,7 @@ async fn release_or_bisect(connection: &mut Connection, positions: Vec<i64>) -> 
 
 async fn release_some(
     connection: &mut Connection,
+    run_id: Uuid,
     positions: &[i64],
     refusal: Option<&str>,
 ) -> Result<Released, Error> {
@@ -85,7 +93,10 @@ async fn release_some(
     }
     let mut ledger = Ledger::open(&batch);
     project_all(&mut unit, &batch, &mut ledger).await?;
+    let is_dead = |index: &usize| ledger.outcomes[*index] == Outcome::DeadLetter;
+    let dead_of_run = (0..waiting.len()).filter(is_dead).filter(|index| waiting[*index].run_id == run_id).count();
     let released = Released {
+        dead_letters_of_run: dead_of_run as u64,
         applied: ledger.count(Outcome::Applied) as u64,
         dead_letters: ledger.count(Outcome::DeadLetter) as u64,
     };

@@ -21,6 +21,7 @@ use crate::event::Outcome;
 use crate::health::Health;
 use crate::pipeline::Run;
 use crate::prove;
+use crate::release::Released;
 use crate::retry::Pause;
 use crate::source::{FetchLimits, Source};
 use crate::store::{Connection, Store};
@@ -57,7 +58,7 @@ pub(crate) struct Shared {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     ended: Mutex<HashMap<Outcome, u64>>,
-    released: Mutex<u64>,
+    released: Mutex<Released>,
     last_commit: Mutex<Option<DateTime<Utc>>>,
 }
 
@@ -96,8 +97,8 @@ impl Tally {
         }
     }
 
-    pub(crate) fn released(&self, count: u64) {
-        *lock(&self.released) += count;
+    pub(crate) fn released(&self, released: Released) {
+        *lock(&self.released) += released;
     }
 
     pub(crate) fn committed(&self, newest: DateTime<Utc>) {
@@ -250,16 +251,19 @@ async fn summary(shared: &Shared, connection: &mut Connection, began: Instant) -
     let count = |outcome| ended.get(&outcome).copied().unwrap_or_default();
     let waiting = u64::try_from(connection.waiting_of(shared.run.id).await?).unwrap_or_default();
     let statistics = connection.statistics().await?;
-    let released_own = count(Outcome::Waiting).saturating_sub(waiting);
+    let released = *lock(&shared.tally.released);
+    // What waited and waits no more was applied, or turned out to be dead.
+    let ended_later = count(Outcome::Waiting).saturating_sub(waiting);
+    let died_later = released.dead_letters_of_run.min(ended_later);
     Ok(Summary {
         received: ended.values().sum(),
-        applied: count(Outcome::Applied) + released_own,
+        applied: count(Outcome::Applied) + ended_later - died_later,
         duplicates: count(Outcome::Duplicate),
         waiting,
         unrouted: count(Outcome::Unrouted),
-        dead_letters: count(Outcome::DeadLetter),
+        dead_letters: count(Outcome::DeadLetter) + died_later,
         own: count(Outcome::Own),
-        released: *lock(&shared.tally.released),
+        released: released.applied,
         waiting_total: u64::try_from(statistics.waiting).unwrap_or_default(),
         fed: 0,
         seconds: began.elapsed().as_secs_f64(),

@@ -61,6 +61,7 @@ class ServerSet:
             "MILEPOST_DEV_NATS_SERVER": str(environment.nats_server),
             "MILEPOST_DEV_PG_BIN": str(environment.postgres_bin),
             "MILEPOST_DEV_PYTHON": str(environment.python),
+            "MILEPOST_DEV_NODE": str(environment.node),
         }
         try:
             with ThreadPoolExecutor(len(names)) as side_by_side:

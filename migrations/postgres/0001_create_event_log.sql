@@ -39,6 +39,14 @@ comment on column event_log.stream_sequence is 'Sequence in the JetStream stream
 comment on column event_log.received_at is 'When the stream took the message';
 comment on column event_log.transaction_id is 'The transaction that stored it: a reader by position stays below the oldest one still running';
 
+-- Takes out events that waited and turned out to be dead letters. The service has no right to delete from the store
+-- and calls this instead; what was projected stays, whatever it is called with.
+create function event_log_withdraw(positions bigint[]) returns void
+language sql security definer set search_path = pg_catalog, public, pg_temp
+as $$ delete from event_log where position = any(positions) and processed_at is null $$;
+
+comment on function event_log_withdraw is 'Takes out unprojected events, for a role without the right to delete';
+
 -- Makes the partitions of these months, moving strays over. The service has no right to create tables and calls
 -- this instead; months far from now are refused, so that hostile timestamps cannot make thousands of tables.
 create function event_log_ensure_months(months date[]) returns void

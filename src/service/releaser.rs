@@ -55,13 +55,12 @@ async fn try_pass(shared: &Shared, connection: &mut Option<Connection>) -> Resul
     let mut total = Released::default();
     let deadline = Duration::from_secs(TRANSACTION_SECONDS_MAX);
     let mut note = |released: Released| {
-        total.applied += released.applied;
-        total.dead_letters += released.dead_letters;
+        total += released;
         metrics::released(&shared.domain.stream.name, released.applied);
-        shared.tally.released(released.applied);
+        shared.tally.released(released);
     };
     while !shared.stop.is_cancelled() {
-        let releasing = Box::pin(release(connection));
+        let releasing = Box::pin(release(connection, shared.run.id));
         let released = tokio::time::timeout(deadline, releasing).await.map_err(|_| Error::Silent {
             attempted: "releasing waiting events".into(),
             seconds: TRANSACTION_SECONDS_MAX,

@@ -19,6 +19,8 @@ pub struct Waiting {
     pub payload: String,
     /// Its type, also the subject it came on.
     pub event_type: String,
+    /// The run that received it.
+    pub run_id: Uuid,
     /// When it was received.
     pub received_at: DateTime<Utc>,
     /// Its sequence in the stream, if it came from there.
@@ -75,12 +77,12 @@ impl Unit<'_> {
     pub(crate) async fn take_up(&mut self, positions: &[i64]) -> Result<Vec<Waiting>, Error> {
         let sql = format!(
             "with free as materialized (
-                 select position, event_id, \"timestamp\" from waiting_events
+                 select position, event_id, \"timestamp\", run_id from waiting_events
                  where position = any($1::int8[]) order by position, entity, key for update skip locked),
              whole as (
-                 select position, event_id, \"timestamp\" from free group by position, event_id, \"timestamp\"
+                 select position, event_id, \"timestamp\", run_id from free group by position, event_id, \"timestamp\", run_id
                  having count(*) = (select count(*) from waiting_events as waiting where waiting.position = free.position))
-             select log.position, log.payload::text as payload, log.event_type, log.received_at, log.stream_sequence
+             select log.position, log.payload::text as payload, log.event_type, log.received_at, log.stream_sequence, whole.run_id
              from whole join {} as log using (event_id, \"timestamp\") order by log.position",
             self.domain.event_log
         );
@@ -105,10 +107,6 @@ impl Unit<'_> {
              free as (
                  delete from waiting_events as waiting using done where waiting.position = done.position
                  returning waiting.event_id, waiting.\"timestamp\", done.refusal),
-             dead as (
-                 delete from {log} as log using free
-                 where free.refusal is not null and log.event_id = free.event_id
-                   and log.\"timestamp\" = free.\"timestamp\"),
              unclaimed as (
                  update event_deduplication as claim set success = false, error_message = free.refusal from free
                  where free.refusal is not null and claim.consumer_id = $3 and claim.event_id = free.event_id::text)
@@ -123,7 +121,24 @@ impl Unit<'_> {
             .execute(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("settle released events", error))?;
+        self.withdraw(done.iter().filter(|index| refusal(index).is_some()).map(|index| &waiting[*index])).await?;
         self.wait_on(batch, ledger).await
+    }
+
+    /// Takes events out of the store that turned out to be dead letters. Through a function: the service itself may
+    /// delete nothing there.
+    async fn withdraw(&mut self, dead: impl Iterator<Item = &Waiting>) -> Result<(), Error> {
+        let positions: Vec<i64> = dead.map(|event| event.position).collect();
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("select {}_withdraw($1::int8[])", self.domain.event_log);
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(positions)
+            .execute(&mut *self.pg)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::classify("withdraw dead letters from the event store", error))
     }
 
     /// Of an event that still waits, just what is missing now is waited for.

@@ -3,4 +3,20 @@
 
 mod support;
 
+mod accounting; // `prove`: every message is accounted for
+mod contention; // workers that change the same people at once lose nothing
+mod contracts; // contracts and the stream folder, and how their faults are reported
+mod corpus; // bad and odd input, alone and among healthy events
+mod crash; // everything dies at any moment
+mod dead_letters; // poison that only the database finds, and what operators do about it
+mod decoder; // the decoder against chance
 mod flow; // the whole path, as the README shows it
+mod identity; // one person, one row
+mod lifecycle; // starting, being asked how it is, stopping
+mod meeting; // a child and its parent at the same moment in two workers
+mod migrations; // up, down and up again
+mod order; // equal sets of events give equal tables
+mod publisher; // a publisher that is none of ours, in Node
+mod tidy; // the rules of the house, held by reading the source
+mod types; // what every event type does to the tables
+mod waiting; // events before what they refer to

@@ -1,9 +1,15 @@
 //! What every test stands on: servers of its own, the real binary, and a look into the tables.
 
+mod chance;
 mod events;
 mod nats;
+mod proxy;
+mod watch;
 mod world;
 
+pub(crate) use chance::{chance, seeds};
 pub(crate) use events::{Csr, enveloped};
 pub(crate) use nats::Nats;
+pub(crate) use proxy::Proxy;
+pub(crate) use watch::{BLOCKED, HANDLED};
 pub(crate) use world::{Running, World, assert_same, eventually, milepost};

@@ -22,6 +22,11 @@ impl Csr {
         Self { now, next: Uuid::new_v4().as_u128(), company: Uuid::new_v4() }
     }
 
+    /// The same beginning once more: the same company and times.
+    pub(crate) fn again(&self) -> Self {
+        Self { now: self.now, next: self.next, company: self.company }
+    }
+
     pub(crate) fn id(&mut self) -> Uuid {
         self.next = self.next.wrapping_add(1);
         Uuid::from_u128(self.next)
@@ -50,6 +55,15 @@ impl Csr {
                    "externalUserId": format!("w-{name}"), "companyId": company, "email": format!("{name}@example.org"),
                    "firstName": "Ada", "lastName": "Byron", "status": "active", "lastUpdated": updated}),
         )
+    }
+
+    /// So many people whose ids do not matter.
+    pub(crate) fn people(&mut self, count: usize) -> Vec<Value> {
+        let one = |_| {
+            let user_id = self.id();
+            self.person(user_id)
+        };
+        (0..count).map(one).collect()
     }
 
     pub(crate) fn matched(&mut self, match_id: Uuid, participant: Uuid, buddy: Uuid) -> Value {

@@ -1,0 +1,5 @@
+//! Contracts and the stream folder: what they accept, and how their own faults are reported.
+
+mod differential;
+mod folder;
+mod topology;

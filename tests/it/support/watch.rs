@@ -1,0 +1,70 @@
+//! Watching the service through its database and its consumer.
+
+use async_nats::jetstream::consumer;
+use sqlx::AssertSqlSafe;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
+
+use super::{Running, World, eventually};
+
+/// Statements of the service that wait for a lock of somebody else.
+pub(crate) const BLOCKED: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and application_name = 'milepost' and wait_event_type = 'Lock'";
+/// Messages of the stream that were handled.
+pub(crate) const HANDLED: &str = "select coalesce(sum((select coalesce(sum(upper(part) - lower(part)), 0)
+    from unnest(sequences) as part)), 0) from handled_sequences";
+
+impl World {
+    /// Asks for a number until it is as wanted.
+    #[track_caller]
+    pub(crate) fn reaches(&self, sql: &str, is_wanted: impl Fn(i64) -> bool) -> i64 {
+        block_in_place(|| {
+            let mut connection = Handle::current().block_on(self.postgres());
+            let sql = format!("select ({sql})::int8");
+            eventually(&sql, || {
+                let query = sqlx::query_scalar(AssertSqlSafe(sql.clone()));
+                let number: i64 = Handle::current().block_on(query.fetch_one(&mut connection)).expect("a number");
+                is_wanted(number).then_some(number)
+            })
+        })
+    }
+
+    /// The durable consumer, as NATS sees it.
+    pub(crate) async fn consumer(&self) -> consumer::Info {
+        let context = self.jetstream().await;
+        let stream = context.get_stream("CSR").await.expect("the stream");
+        stream.consumer_info("milepost").await.expect("the consumer")
+    }
+
+    /// Waits until so many workers ask for messages; with batches of one, messages go to them in turn.
+    #[track_caller]
+    pub(crate) fn pulls(&self, workers: usize) {
+        block_in_place(|| {
+            eventually("workers that ask for messages", || {
+                (Handle::current().block_on(self.consumer()).num_waiting == workers).then_some(())
+            });
+        });
+    }
+
+    /// Lines of a generated log, each with its subject.
+    #[track_caller]
+    pub(crate) fn generate(&self, arguments: &[&str]) -> Vec<(String, Vec<u8>)> {
+        let all: Vec<&str> = ["generate"].iter().chain(arguments).copied().collect();
+        let message = |line: &str| {
+            let event: serde_json::Value = serde_json::from_str(line).expect("an event");
+            (event["type"].as_str().expect("a type").to_owned(), line.as_bytes().to_vec())
+        };
+        self.succeed(&all).lines().map(message).collect()
+    }
+}
+
+impl Running {
+    /// Waits until `/readyz` answers so; gives what it says.
+    #[track_caller]
+    pub(crate) fn readiness(&self, status: u16) -> String {
+        eventually(&format!("/readyz to answer {status}"), || {
+            let (now, said) = self.get("/readyz");
+            (now == status).then_some(said)
+        })
+    }
+}
