@@ -49,6 +49,13 @@ begin
     returning known.id, known.profile_id, known.first_event = in_event and known.snapshot_event = in_event
     into identity_id, person, is_new_identity;
 
+    -- While this worker waited for the row, another one may have made the person known by more names: look again.
+    if not is_new_identity then
+        select u.id into by_csr from users u where u.id = in_csr_id;
+        by_email := coalesce((select e.user_id from user_emails e where e.email = in_email),
+                             (select u.id from users u where u.email = in_email));
+    end if;
+
     -- Nobody knows this person: by the e-mail's unique key, the second of two workers joins the first.
     if is_new_identity and by_csr is null and by_email is null then
         insert into user_emails (email, user_id) values (in_email, wanted) on conflict (email) do nothing;

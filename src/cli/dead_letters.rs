@@ -123,13 +123,15 @@ fn as_json(letter: &Letter) -> Value {
 async fn list(connection: &mut Connection, selection: &Selection, as_array: bool) -> Result<ExitCode, Failure> {
     let mut letters = Vec::new();
     loop {
-        let after = letters.last().map_or(0, |letter: &Letter| letter.id);
+        let after = letters.iter().map(|letter: &Letter| letter.id).max().unwrap_or_default();
         let page = connection.dead_letters(selection, after, PAGE).await?;
         if page.is_empty() {
             break;
         }
         letters.extend(page);
     }
+    // Numbers follow the order of locking within a batch, not that of the stream.
+    letters.sort_by_key(|letter| (letter.first_seq, letter.id));
     if as_array {
         print(&Value::Array(letters.iter().map(as_json).collect()).to_string())?;
         return Ok(ExitCode::SUCCESS);

@@ -128,7 +128,7 @@ async fn terminated_database_sessions_cost_nothing() {
             )
             .await;
     }
-    assert!(terminated >= 20, "each time the workers had a session");
+    assert!(terminated >= 10, "{terminated} sessions were terminated");
     world.reaches(HANDLED, |handled| handled == MESSAGES);
     running.readiness(200);
     assert!(running.metric("milepost_batch_retries_total", "cause=\"unavailable\"") >= 1.0, "it was noticed");

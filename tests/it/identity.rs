@@ -3,9 +3,10 @@
 use milepost::derived_id::derived_id;
 use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
-use crate::support::{Csr, World, chance, eventually, seeds};
+use crate::support::{BLOCKED, Csr, World, chance, eventually, seeds};
 
 /// A snapshot from a provider that knows no CSR ids.
 fn external(csr: &mut Csr, source: &str, external_id: &str, email: &str, action: &str) -> Value {
@@ -100,6 +101,30 @@ async fn workers_that_meet_the_same_unknown_person_at_once_make_one_row() {
     assert_eq!(world.number("select count(*) from identity_conflicts").await, 0);
     assert!(world.dead_letters().is_empty());
     drop(processes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_that_learn_the_same_csr_id_at_once_agree() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let csr_id = csr.id();
+    let known = external(&mut csr, "okta", "o-1", "ada@example.org", "created");
+    world.publish_events(&[known]).await;
+    world.drain(&[]);
+    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    world.pulls(2);
+    let mut held = world.postgres().await;
+    let mut held = held.begin().await.expect("a transaction");
+    sqlx::query("lock table handled_sequences in share mode").execute(&mut *held).await.expect("a lock");
+    let told = [(); 2].map(|()| directory(&mut csr, "workday", "w-1", "ada@example.org", Some(csr_id)));
+    world.publish_events(&told).await;
+    // One has given the person their id and stands before its commit, the other waits for it.
+    world.reaches(BLOCKED, |blocked| blocked == 2);
+    held.rollback().await.expect("the lock is let go");
+    world.reaches("select count(*) from event_log where processed_at is not null", |applied| applied == 3);
+    assert_eq!(world.rows("select id, id_derived from users").await, [json!({"id": csr_id, "id_derived": false})]);
+    assert_eq!(world.rows("select * from identity_conflicts").await, Vec::<Value>::new());
+    running.kill();
 }
 
 /// Every order of some things.

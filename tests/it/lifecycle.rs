@@ -59,7 +59,7 @@ async fn readiness_follows_postgres_and_nats_down_and_up_again() {
     let proxy = Proxy::to(&world.database_url);
     let mut command = world.milepost(&["run"]);
     command.env("DATABASE_URL", proxy.url(&world.database_url));
-    let running = Running::start(command, world.folder.path().join("log"));
+    let mut running = Running::start(command, world.folder.path().join("log"));
     assert_eq!(running.readiness(200), "ready\n", "nothing to do is no trouble");
 
     proxy.close();
@@ -70,7 +70,7 @@ async fn readiness_follows_postgres_and_nats_down_and_up_again() {
 
     world.nats.kill();
     running.readiness(503);
-    assert_eq!(running.get("/healthz").0, 200);
+    assert_eq!((running.get("/healthz").0, running.is_running()), (200, true));
     world.nats.start_again();
     running.readiness(200);
 
