@@ -87,6 +87,8 @@ pub struct Ledger {
     pub touched: BTreeMap<usize, BTreeSet<String>>,
     /// What projections counted.
     pub counted: BTreeMap<String, u64>,
+    /// Messages with the id of an earlier one of the batch: (this one, the earlier one).
+    pub repeats: Vec<(usize, usize)>,
     /// Per outcome, the messages whose sequence had not been handled before; set when the batch is recorded.
     pub recorded: HashMap<Outcome, u64>,
 }
@@ -104,10 +106,10 @@ impl Ledger {
                     Outcome::DeadLetter
                 }
                 Ok(event) => match first.get(&event.id) {
-                    Some(earlier) if batch.event(*earlier).content_hash == event.content_hash => Outcome::Duplicate,
-                    Some(_) => {
-                        ledger.rejections.push((index, conflict(event)));
-                        Outcome::DeadLetter
+                    // Whether it tells the same is judged against the one that is stored, here or long ago.
+                    Some(earlier) => {
+                        ledger.repeats.push((index, *earlier));
+                        Outcome::Duplicate
                     }
                     None => {
                         first.insert(event.id, index);
@@ -140,6 +142,25 @@ impl Ledger {
             self.outcomes[*index] == Outcome::Applied && batch.event(*index).route == Route::Contract(contract)
         };
         (0..self.outcomes.len()).filter(wanted).collect()
+    }
+
+    /// Events of the given messages that are in the store already, with the repeats of them in this batch. They are
+    /// to be compared with what is stored.
+    #[must_use]
+    pub fn with_repeats(&mut self, known: &[usize]) -> Vec<usize> {
+        let (of_known, others) = self.repeats.iter().partition(|(_, earlier)| known.contains(earlier));
+        self.repeats = others;
+        let of_known: Vec<(usize, usize)> = of_known;
+        known.iter().copied().chain(of_known.into_iter().map(|(index, _)| index)).collect()
+    }
+
+    /// Judges the repeats of events that this batch itself stores.
+    pub fn judge_repeats(&mut self, batch: &Batch) {
+        for (index, earlier) in std::mem::take(&mut self.repeats) {
+            if batch.event(index).content_hash != batch.event(earlier).content_hash {
+                self.conflict(batch, index);
+            }
+        }
     }
 
     /// The event was taken before.

@@ -128,7 +128,7 @@ impl Settings {
     }
 
     async fn connection(&self) -> Result<Connection, Failure> {
-        Ok(self.store(self.domain()?)?.connect().await?)
+        Ok(self.store(self.domain()?)?.connect_unhurried().await?)
     }
 
     async fn source(&self, domain: Arc<Domain>) -> Result<Source, Failure> {

@@ -46,7 +46,9 @@ fn parse(text: &str) -> Result<Value, Rejection> {
 fn read(domain: &Domain, subject: &str, document: Value, payload: RawJson) -> Result<Event, Rejection> {
     let mut envelope = envelope::read(document)?;
     let named = (envelope.id, envelope.event_type.clone());
-    interpret(domain, subject, &mut envelope)
+    let interpreted = interpret(domain, subject, &mut envelope);
+    json::canonical(&mut envelope.data);
+    interpreted
         .map_err(|mut rejection| {
             (rejection.event_id, rejection.event_type) = (Some(named.0), Some(named.1));
             rejection

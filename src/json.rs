@@ -42,6 +42,26 @@ pub fn parse(text: &str) -> Result<Value, Fault> {
     })
 }
 
+/// Largest integer below which every integer is a double of its own.
+const EXACT_INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// Gives equal numbers one spelling: 1, 1.0 and 1e0 are the same JSON value, and Postgres writes 1e2 as 100.
+pub fn canonical(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|f| number.is_f64() && f.fract() == 0.0 && f.abs() < EXACT_INTEGER_MAX);
+            if let Some(whole) = whole {
+                #[expect(clippy::cast_possible_truncation, reason = "it is whole and within the range of i64")]
+                let integer = whole as i64;
+                *number = integer.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(canonical),
+        Value::Object(object) => object.values_mut().for_each(canonical),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
 /// One segment of a JSON pointer, escaped (RFC 6901).
 #[must_use]
 pub fn escape(segment: &str) -> String {
@@ -149,6 +169,13 @@ mod tests {
         breaks_at(r#"{"a":{"b":tru}}"#, "/a/b", false);
         breaks_at("", "", false);
         breaks_at("{} {}", "", false);
+    }
+
+    #[test]
+    fn equal_numbers_get_one_spelling() {
+        let mut value = parse(r#"{"a":[1,1.0,1e2,-0.0,0.5,1e300]}"#).expect("parses");
+        canonical(&mut value);
+        assert_eq!(value.to_string(), r#"{"a":[1,1,100,0,0.5,1e+300]}"#);
     }
 
     #[test]

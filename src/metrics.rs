@@ -3,6 +3,7 @@
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::batch::Ledger;
 use crate::domain::Domain;
 use crate::event::Outcome;
 
@@ -91,9 +92,12 @@ pub fn released(stream: &str, count: u64) {
     }
 }
 
-/// Something that a projection counted.
-pub fn counted(name: &str, count: u64) {
-    counter!(domain_counter(name)).increment(count);
+/// What projections of a committed batch counted: such things are worth an operator's look.
+pub fn counted_by_domain(ledger: &Ledger) {
+    for (name, count) in &ledger.counted {
+        counter!(domain_counter(name)).increment(*count);
+        tracing::warn!(counter = name, count, "counted by a projection");
+    }
 }
 
 /// A transaction is tried again.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::batch::{Batch, Ledger};
 use crate::event::{Outcome, Reason};
-use crate::store::{Connection, Error, Incarnation, Unit};
+use crate::store::{Connection, Error, Incarnation, TRANSACTION_SECONDS_MAX, Unit, within};
 
 /// What a run of the service is: its name for what it receives, and the stream it reads.
 #[derive(Debug, Clone, Copy)]
@@ -62,20 +62,28 @@ pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger
 }
 
 /// Processes a batch; when the database refuses its content, finds the message that it refuses by halves, in fresh
-/// transactions, and sets that one aside. A poison message harms only itself.
+/// transactions, and sets that one aside. A poison message harms only itself. What is committed goes to `done`, also
+/// when a later part fails; each transaction has a deadline of its own.
 ///
 /// # Errors
 /// Everything but refused content.
-pub async fn process_or_bisect(connection: &mut Connection, run: &Run, batch: &Batch) -> Result<Vec<Ledger>, Error> {
-    match process(connection, run, batch).await {
-        Ok(ledger) => return Ok(vec![ledger]),
+pub async fn process_or_bisect(
+    connection: &mut Connection,
+    run: &Run,
+    batch: &Batch,
+    done: &mut Vec<Ledger>,
+) -> Result<(), Error> {
+    match process_in_time(connection, run, batch).await {
+        Ok(ledger) => {
+            done.push(ledger);
+            return Ok(());
+        }
         Err(Error::Content { .. }) => connection.rollback().await?,
         Err(error) => return Err(error),
     }
-    let mut done = Vec::new();
     let mut todo = vec![batch.clone()];
     while let Some(part) = todo.pop() {
-        match process(connection, run, &part).await {
+        match process_in_time(connection, run, &part).await {
             Ok(ledger) => done.push(ledger),
             Err(Error::Content { sqlstate, message }) => {
                 connection.rollback().await?;
@@ -90,7 +98,11 @@ pub async fn process_or_bisect(connection: &mut Connection, run: &Run, batch: &B
             Err(error) => return Err(error),
         }
     }
-    Ok(done)
+    Ok(())
+}
+
+async fn process_in_time(connection: &mut Connection, run: &Run, batch: &Batch) -> Result<Ledger, Error> {
+    within(TRANSACTION_SECONDS_MAX, "processing a batch", Box::pin(process(connection, run, batch))).await
 }
 
 /// The only message of a batch becomes a dead letter. One that is a dead letter already cannot be refused for its

@@ -12,7 +12,7 @@ use crate::decode::decode_stored;
 use crate::event::{Outcome, Reason, Rejection, Route};
 use crate::pipeline::project_all;
 use crate::store::waiting::Waiting;
-use crate::store::{Connection, Error};
+use crate::store::{Connection, Error, TRANSACTION_SECONDS_MAX, within};
 
 /// Most events released in one transaction.
 const RELEASE_EVENTS_MAX: i64 = 1000;
@@ -36,20 +36,14 @@ impl std::ops::AddAssign for Released {
     }
 }
 
-/// Releases everything that can be released, in bounded transactions.
+/// Releases some of what can be released; nothing when there is nothing to release.
 ///
 /// # Errors
 /// As the database says; what was released before is committed.
 pub async fn release(connection: &mut Connection, run_id: Uuid) -> Result<Released, Error> {
-    let mut total = Released::default();
-    loop {
-        let positions = connection.releasable(RELEASE_EVENTS_MAX).await?;
-        let progress = release_or_bisect(connection, run_id, positions).await?;
-        total += progress;
-        if progress == Released::default() {
-            return Ok(total);
-        }
-    }
+    let searching = connection.releasable(RELEASE_EVENTS_MAX);
+    let positions = within(TRANSACTION_SECONDS_MAX, "looking for waiting events to release", searching).await?;
+    release_or_bisect(connection, run_id, positions).await
 }
 
 /// As the pipeline does with a batch: content that the database refuses is found by halves.
@@ -60,7 +54,8 @@ async fn release_or_bisect(connection: &mut Connection, run_id: Uuid, positions:
         if positions.is_empty() {
             continue;
         }
-        match release_some(connection, run_id, &positions, refusal.as_deref()).await {
+        let releasing = Box::pin(release_some(connection, run_id, &positions, refusal.as_deref()));
+        match within(TRANSACTION_SECONDS_MAX, "releasing waiting events", releasing).await {
             Ok(released) => total += released,
             Err(Error::Content { sqlstate, message }) => {
                 connection.rollback().await?;
@@ -113,10 +108,8 @@ async fn release_some(
         ];
         unit.rebook(&changes).await?;
     }
-    for (name, count) in &ledger.counted {
-        crate::metrics::counted(name, *count);
-    }
     unit.commit().await?;
+    crate::metrics::counted_by_domain(&ledger);
     Ok(released)
 }
 

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use tokio::task::{JoinHandle, JoinSet};
@@ -23,9 +24,11 @@ use crate::pipeline::Run;
 use crate::prove;
 use crate::release::Released;
 use crate::retry::Pause;
-use crate::source::{FetchLimits, Source};
+use crate::source::{self, FetchLimits, Source};
 use crate::store::{Connection, Store};
 
+/// The longest that comparing the stream with the books may take at start.
+const CHECK_SECONDS_MAX: u64 = 60;
 /// How long tasks get to finish what they are at.
 const GRACE_SECONDS_MAX: u64 = 10;
 
@@ -87,6 +90,21 @@ pub struct Summary {
     pub fed: u64,
     /// How long the run took.
     pub seconds: f64,
+}
+
+impl Shared {
+    /// Fails when the stream was deleted and created again while we ran: its sequences are other messages now.
+    pub(crate) async fn same_stream(&self) -> anyhow::Result<Result<(), source::Error>> {
+        match self.source.incarnation().await {
+            Ok(incarnation) if incarnation != self.run.incarnation => anyhow::bail!(
+                "the stream {:?} was deleted and created again while we ran\n  hint: if that was on purpose, run \
+                 `milepost streams apply --adopt` and start again; events that were taken before stay taken",
+                self.domain.stream.name
+            ),
+            Ok(_) => Ok(Ok(())),
+            Err(error) => Ok(Err(error)),
+        }
+    }
 }
 
 impl Tally {
@@ -160,7 +178,9 @@ async fn set_up(
     let Some(mut connection) = persist("postgres", &health, &stop, async || store.connect().await).await else {
         return Ok(None);
     };
-    let incarnation = prove::check_stream(&mut connection, &source).await?.map_err(anyhow::Error::msg)?;
+    let checked =
+        tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), prove::check_stream(&mut connection, &source));
+    let incarnation = checked.await.context("checking the stream took too long")??.map_err(anyhow::Error::msg)?;
     let run = Run { id: Uuid::now_v7(), incarnation };
     let tally = Arc::new(Tally::default());
     Ok(Some((connection, Shared { domain, store, source, run, health, stop, tally })))

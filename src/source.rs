@@ -19,6 +19,8 @@ use crate::store::Incarnation;
 const REQUEST_SECONDS_MAX: u64 = 5;
 /// The server says every so often that it is there; silence for twice as long is a fault.
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A pull request must have room for the largest message that a broker takes, or nothing would ever come.
+const PULL_BYTES_MIN: usize = 8 << 20;
 /// How long one pull request stands.
 const PULL_EXPIRES: Duration = Duration::from_secs(30);
 
@@ -112,6 +114,16 @@ impl Source {
         Ok(Self { context: jetstream::new(client), domain })
     }
 
+    /// Which incarnation of its name the stream is.
+    ///
+    /// # Errors
+    /// When there is no such stream, or no answer.
+    pub async fn incarnation(&self) -> Result<Incarnation, Error> {
+        let stream = self.context.get_stream(&self.domain.stream.name).await;
+        let stream = stream.map_err(|error| self.stream_error(&error))?;
+        Ok(Incarnation(stream.cached_info().created.trunc_subsecs(6)))
+    }
+
     /// The stream's own account, with what was deleted from it.
     ///
     /// # Errors
@@ -181,6 +193,7 @@ impl Source {
         let messages = consumer
             .stream()
             .max_messages_per_batch(limits.messages)
+            .max_bytes_per_batch(limits.bytes.max(PULL_BYTES_MIN))
             .heartbeat(HEARTBEAT)
             .expires(PULL_EXPIRES)
             .messages()

@@ -17,8 +17,9 @@ pub mod schema;
 pub mod statistics;
 pub mod waiting;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
@@ -30,8 +31,10 @@ pub use record::Incarnation;
 
 /// The longest that one transaction may take before its connection is given up.
 pub const TRANSACTION_SECONDS_MAX: u64 = 60;
-/// The longest that connecting may take.
-const CONNECT_SECONDS_MAX: u64 = 10;
+/// The longest that connecting, a begin, a rollback or a small look-up may take.
+const ANSWER_SECONDS_MAX: u64 = 10;
+/// The longest that a commit may take; after that it is in doubt.
+const COMMIT_SECONDS_MAX: u64 = 30;
 /// Prepared statements kept per connection; one domain has well under this many.
 const STATEMENTS_MAX: usize = 1000;
 
@@ -122,7 +125,8 @@ pub struct Store {
 pub struct Connection {
     pg: PgConnection,
     domain: Arc<Domain>,
-    known_months: std::collections::BTreeSet<(i32, u32)>,
+    known_months: BTreeSet<(i32, u32)>,
+    months_refused_at: Option<Instant>,
 }
 
 /// One transaction. Dropped without a commit, its connection must not be used again.
@@ -142,31 +146,55 @@ impl Store {
         let options = options
             .application_name("milepost")
             .statement_cache_capacity(STATEMENTS_MAX)
-            .options([
-                ("statement_timeout", "55s"),
-                ("idle_in_transaction_session_timeout", "90s"),
-                ("timezone", "UTC"),
-                ("jit", "off"),
-                // Every statement goes by key. Plans that were made while a table was small, and are kept with the
-                // prepared statement, would read it whole for ever after.
-                ("enable_seqscan", "off"),
-            ])
+            .options([("timezone", "UTC"), ("jit", "off")])
             .disable_statement_logging();
         Ok(Self { options, domain })
     }
 
-    /// Opens a connection.
+    /// Opens a connection for batches, with limits on how long a statement or an idle transaction may take.
     ///
     /// # Errors
     /// When Postgres cannot be reached in time.
     pub async fn connect(&self) -> Result<Connection, Error> {
-        let opening = PgConnection::connect_with(&self.options);
-        let pg = tokio::time::timeout(Duration::from_secs(CONNECT_SECONDS_MAX), opening)
-            .await
-            .map_err(|_| Error::Silent { attempted: "connecting".into(), seconds: CONNECT_SECONDS_MAX })?
-            .map_err(|error| Error::classify("connecting to Postgres", error))?;
-        Ok(Connection { pg, domain: Arc::clone(&self.domain), known_months: std::collections::BTreeSet::new() })
+        self.open(self.options.clone().options([
+            ("statement_timeout", "55s"),
+            ("idle_in_transaction_session_timeout", "90s"),
+            // Every statement goes by key. Plans that were made while a table was small, and are kept with the
+            // prepared statement, would read it whole for ever after.
+            ("enable_seqscan", "off"),
+        ]))
+        .await
     }
+
+    /// Opens a connection for operators' commands, which may read whole tables and take their time.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached in time.
+    pub async fn connect_unhurried(&self) -> Result<Connection, Error> {
+        self.open(self.options.clone()).await
+    }
+
+    async fn open(&self, options: PgConnectOptions) -> Result<Connection, Error> {
+        let opening = async {
+            let opened = PgConnection::connect_with(&options).await;
+            opened.map_err(|error| Error::classify("connecting to Postgres", error))
+        };
+        let pg = within(ANSWER_SECONDS_MAX, "connecting", opening).await?;
+        let domain = Arc::clone(&self.domain);
+        Ok(Connection { pg, domain, known_months: BTreeSet::new(), months_refused_at: None })
+    }
+}
+
+/// Gives up waiting for an answer after a while. The connection must then be thrown away: a server that has gone
+/// silent sends no error, and the driver would wait for ever.
+pub(crate) async fn within<T>(
+    seconds: u64,
+    attempted: &str,
+    answer: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(Duration::from_secs(seconds), answer)
+        .await
+        .unwrap_or_else(|_| Err(Error::Silent { attempted: attempted.to_owned(), seconds }))
 }
 
 impl Connection {
@@ -175,7 +203,7 @@ impl Connection {
     /// # Errors
     /// When Postgres cannot be reached.
     pub async fn begin(&mut self) -> Result<Unit<'_>, Error> {
-        execute(&mut self.pg, "begin").await?;
+        within(ANSWER_SECONDS_MAX, "begin", execute(&mut self.pg, "begin")).await?;
         Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain) })
     }
 
@@ -184,7 +212,7 @@ impl Connection {
     /// # Errors
     /// When the connection is broken; it must then be thrown away.
     pub async fn rollback(&mut self) -> Result<(), Error> {
-        execute(&mut self.pg, "rollback").await
+        within(ANSWER_SECONDS_MAX, "rollback", execute(&mut self.pg, "rollback")).await
     }
 
     /// The domain whose tables these are.
@@ -205,7 +233,7 @@ impl Unit<'_> {
     /// # Errors
     /// When no answer came.
     pub async fn commit(self) -> Result<(), Error> {
-        execute(self.pg, "commit").await
+        within(COMMIT_SECONDS_MAX, "commit", execute(self.pg, "commit")).await
     }
 }
 

@@ -40,17 +40,25 @@ comment on column event_log.received_at is 'When the stream took the message';
 comment on column event_log.transaction_id is 'The transaction that stored it: a reader by position stays below the oldest one still running';
 
 -- Takes out events that waited and turned out to be dead letters. The service has no right to delete from the store
--- and calls this instead; what was projected stays, whatever it is called with.
+-- and calls this instead; only what waits can be taken out, whatever it is called with.
 create function event_log_withdraw(positions bigint[]) returns void
-language sql security definer set search_path = pg_catalog, public, pg_temp
-as $$ delete from event_log where position = any(positions) and processed_at is null $$;
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    delete from event_log
+    where position = any(positions) and processed_at is null
+      and exists (select from waiting_events where waiting_events.position = event_log.position);
+end
+$$;
 
 comment on function event_log_withdraw is 'Takes out unprojected events, for a role without the right to delete';
 
--- Makes the partitions of these months, moving strays over. The service has no right to create tables and calls
--- this instead; months far from now are refused, so that hostile timestamps cannot make thousands of tables.
-create function event_log_ensure_months(months date[]) returns void
-language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+-- Makes the partitions of these months, moving strays over; true when all are there. The service has no right to
+-- create tables and calls this instead; months far from now are refused, so that hostile timestamps cannot make
+-- thousands of tables. It needs the default partition for itself for a moment: where somebody reads it for long
+-- (a dump, an analyst), it gives up soon instead of queueing everybody behind it, and strays wait in the default.
+create function event_log_ensure_months(months date[]) returns boolean
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp set lock_timeout = '300ms'
 as $$
 declare
     month date;
@@ -66,9 +74,9 @@ begin
         -- One at a time. A lock on a table, unlike an advisory one, also shows what others have made meanwhile.
         lock table public.event_log in share update exclusive mode;
         continue when to_regclass('public.' || name) is not null;
-        execute format('create table public.%I (like public.event_log including defaults including constraints)', name);
         -- No row of this month may enter the default partition between the move and the attachment.
         lock table public.event_log_default in access exclusive mode;
+        execute format('create table public.%I (like public.event_log including defaults including constraints)', name);
         execute format(
             'with strays as (delete from public.event_log_default where "timestamp" >= %L and "timestamp" < %L returning *)
              insert into public.%I select * from strays',
@@ -77,6 +85,9 @@ begin
             'alter table public.event_log attach partition public.%I for values from (%L) to (%L)',
             name, month::timestamp at time zone 'UTC', (month + interval '1 month')::timestamp at time zone 'UTC');
     end loop;
+    return true;
+exception when lock_not_available then
+    return false;
 end
 $$;
 

@@ -16,7 +16,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
     let domain = settings.domain()?;
-    let mut connection = settings.store(domain.clone())?.connect().await?;
+    let mut connection = settings.store(domain.clone())?.connect_unhurried().await?;
     super::verify_version(&mut connection).await?;
     let source = settings.source(domain).await?;
     let proof = prove::prove(&mut connection, &source).await?;

@@ -28,7 +28,7 @@ pub(super) async fn run(settings: &Settings, verb: &Verb) -> Result<ExitCode, Fa
 
 async fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     let domain = settings.domain()?;
-    let mut connection = settings.store(domain.clone())?.connect().await?;
+    let mut connection = settings.store(domain.clone())?.connect_unhurried().await?;
     super::verify_version(&mut connection).await?;
     let mut faults = connection.check_domain().await;
     let source = settings.source(domain.clone()).await?;
@@ -81,7 +81,7 @@ async fn apply(settings: &Settings, adopt: bool) -> Result<ExitCode, Failure> {
         }
     }
     if adopt {
-        let mut connection = settings.store(domain)?.connect().await?;
+        let mut connection = settings.store(domain)?.connect_unhurried().await?;
         let state = source.stream_state().await?;
         connection.adopt(state.incarnation, state.first).await?;
         print(&format!("the stream created at {} is read from now on", state.incarnation.0))?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Shared, releaser};
+use crate::release::Released;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -18,8 +19,8 @@ pub(super) async fn stop_when_idle(shared: Shared) -> anyhow::Result<()> {
             continue;
         }
         // A pass of its own, after the stream was seen drained: it sees everything that was committed.
-        let released = releaser::pass(&shared, &mut connection).await;
-        let nothing_left = released.is_some_and(|released| released.applied + released.dead_letters == 0);
+        let pass = releaser::pass(&shared, &mut connection).await;
+        let nothing_left = pass.is_some_and(|pass| pass.released == Released::default());
         if nothing_left && is_drained(&shared).await {
             shared.stop.cancel();
             return Ok(());

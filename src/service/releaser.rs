@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 use super::Shared;
 use crate::metrics;
 use crate::release::{Released, release};
-use crate::store::{Connection, Error, TRANSACTION_SECONDS_MAX};
+use crate::store::{Connection, Error};
 
 /// Pause between two passes.
 const PASS_EVERY: Duration = Duration::from_secs(1);
-/// With very many waiting events a pass takes long: it then gets at most this share of the time.
-const PAUSE_PER_PASS: u32 = 10;
+/// With very many waiting events looking through them takes long: the pause grows with it, up to this.
+const PASS_EVERY_MAX: Duration = Duration::from_secs(5);
+/// Pause in proportion to the time that the last look took.
+const PAUSE_PER_LOOK: u32 = 10;
 
 /// Releases until stopped.
 pub(super) async fn release_for_ever(shared: Shared) -> anyhow::Result<()> {
@@ -21,18 +23,24 @@ pub(super) async fn release_for_ever(shared: Shared) -> anyhow::Result<()> {
             () = shared.stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
         }
-        let began = Instant::now();
-        pass(&shared, &mut connection).await;
-        pause = PASS_EVERY.max(began.elapsed() * PAUSE_PER_PASS);
+        let look = pass(&shared, &mut connection).await.map_or(Duration::ZERO, |pass| pass.last_look);
+        pause = (look * PAUSE_PER_LOOK).clamp(PASS_EVERY, PASS_EVERY_MAX);
     }
 }
 
+/// What a pass did.
+pub(super) struct Pass {
+    pub(super) released: Released,
+    /// How long the last look took, which found nothing.
+    last_look: Duration,
+}
+
 /// One pass; trouble is noted and left to the next one. `None`: it could not be made.
-pub(super) async fn pass(shared: &Shared, connection: &mut Option<Connection>) -> Option<Released> {
+pub(super) async fn pass(shared: &Shared, connection: &mut Option<Connection>) -> Option<Pass> {
     match try_pass(shared, connection).await {
-        Ok(released) => {
+        Ok(pass) => {
             shared.health.well("releaser");
-            Some(released)
+            Some(pass)
         }
         Err(Error::Contended { .. }) => {
             *connection = None;
@@ -47,28 +55,22 @@ pub(super) async fn pass(shared: &Shared, connection: &mut Option<Connection>) -
     }
 }
 
-async fn try_pass(shared: &Shared, connection: &mut Option<Connection>) -> Result<Released, Error> {
+async fn try_pass(shared: &Shared, connection: &mut Option<Connection>) -> Result<Pass, Error> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(shared.store.connect().await?),
     };
-    let mut total = Released::default();
-    let deadline = Duration::from_secs(TRANSACTION_SECONDS_MAX);
-    let mut note = |released: Released| {
-        total += released;
+    let mut pass = Pass { released: Released::default(), last_look: Duration::ZERO };
+    while !shared.stop.is_cancelled() {
+        let began = Instant::now();
+        let released = release(connection, shared.run.id).await?;
+        pass.released += released;
         metrics::released(&shared.domain.stream.name, released.applied);
         shared.tally.released(released);
-    };
-    while !shared.stop.is_cancelled() {
-        let releasing = Box::pin(release(connection, shared.run.id));
-        let released = tokio::time::timeout(deadline, releasing).await.map_err(|_| Error::Silent {
-            attempted: "releasing waiting events".into(),
-            seconds: TRANSACTION_SECONDS_MAX,
-        })??;
-        note(released);
         if released == Released::default() {
+            pass.last_look = began.elapsed();
             break;
         }
     }
-    Ok(total)
+    Ok(pass)
 }

@@ -1,6 +1,6 @@
 //! One worker: it fetches and decodes the next batch while it commits this one.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 
@@ -10,17 +10,27 @@ use crate::metrics;
 use crate::pipeline::{process_or_bisect, totals};
 use crate::retry::Pause;
 use crate::source::{self, FetchLimits, Fetched, Fetcher, age_seconds};
-use crate::store::{Connection, Error, TRANSACTION_SECONDS_MAX};
+use crate::store::{Connection, Error};
 
 /// Batches after which a worker merges the rows of the accounting.
 const BATCHES_PER_MERGE: u64 = 64;
+/// Tries in a row after which meeting other transactions is trouble.
+const CONTENDED_MAX: u32 = 10;
 
 /// Works until stopped. Infrastructure that fails is waited for, however long.
 pub(super) async fn work(shared: Shared, number: usize, limits: FetchLimits) -> anyhow::Result<()> {
     // One batch waits decoded while another commits: more would only grow memory and redeliveries.
     let (sender, mut batches) = mpsc::channel(1);
     let fetching = tokio::spawn(fetch(shared.clone(), number, limits, sender));
-    let mut worker = Worker { part: format!("worker {number}"), shared, connection: None, in_doubt: None, batches: 0 };
+    let mut worker = Worker {
+        part: format!("worker {number}"),
+        shared,
+        connection: None,
+        done: Vec::new(),
+        in_doubt: None,
+        contended: 0,
+        batches: 0,
+    };
     while let Some(fetched) = batches.recv().await {
         if !worker.handle(fetched).await {
             break;
@@ -78,15 +88,8 @@ async fn fetch(
 
 /// Begins a flow, from the stream that the books are about and no other.
 async fn begin(shared: &Shared, limits: FetchLimits) -> anyhow::Result<Result<Fetcher, source::Error>> {
-    match shared.source.stream_state().await {
-        Ok(state) if state.incarnation != shared.run.incarnation => {
-            anyhow::bail!(
-                "the stream {:?} was deleted and created again while we ran\n  hint: if that was on purpose, run \
-                 `milepost streams apply --adopt` and start again; events that were taken before stay taken",
-                shared.domain.stream.name
-            )
-        }
-        Ok(_) => Ok(shared.source.fetcher(limits).await),
+    match shared.same_stream().await? {
+        Ok(()) => Ok(shared.source.fetcher(limits).await),
         Err(error) => Ok(Err(error)),
     }
 }
@@ -95,8 +98,12 @@ struct Worker {
     part: String,
     shared: Shared,
     connection: Option<Connection>,
+    /// Parts of the batch in hand that are committed.
+    done: Vec<Ledger>,
     /// What a batch books whose commit was not answered. If it turns out to be handled, this is how it ended.
     in_doubt: Option<Ledger>,
+    /// Tries in a row that met another transaction.
+    contended: u32,
     batches: u64,
 }
 
@@ -107,8 +114,8 @@ impl Worker {
         loop {
             let began = Instant::now();
             match self.commit(&fetched).await {
-                Ok(done) => {
-                    let done = self.resolve_doubt(done);
+                Ok(()) => {
+                    let done = std::mem::take(&mut self.done);
                     self.acknowledge(&fetched, &done, began).await;
                     return true;
                 }
@@ -129,27 +136,21 @@ impl Worker {
         }
     }
 
-    /// One try, with a deadline: a server that has gone silent costs the connection.
-    async fn commit(&mut self, fetched: &Fetched) -> Result<Vec<Ledger>, Error> {
+    /// One try. What an earlier try committed is handled already and books nothing again.
+    async fn commit(&mut self, fetched: &Fetched) -> Result<(), Error> {
         if self.connection.is_none() {
             self.connection = Some(self.shared.store.connect().await?);
         }
         let Some(connection) = &mut self.connection else {
-            return Ok(Vec::new());
+            return Ok(());
         };
-        let deadline = Duration::from_secs(TRANSACTION_SECONDS_MAX);
-        let processing = Box::pin(process_or_bisect(connection, &self.shared.run, &fetched.batch));
-        tokio::time::timeout(deadline, processing).await.unwrap_or_else(|_| {
-            Err(Error::Silent { attempted: "processing a batch".into(), seconds: TRANSACTION_SECONDS_MAX })
-        })
-    }
-
-    /// A batch that books nothing new right after a commit in doubt was committed then.
-    fn resolve_doubt(&mut self, done: Vec<Ledger>) -> Vec<Ledger> {
-        match self.in_doubt.take() {
-            Some(ledger) if done.iter().all(|ledger| ledger.recorded.is_empty()) => vec![ledger],
-            _ => done,
-        }
+        let committed_before = self.done.len();
+        let processing = process_or_bisect(connection, &self.shared.run, &fetched.batch, &mut self.done);
+        Box::pin(processing).await?;
+        // A batch that books nothing new right after a commit in doubt was committed then.
+        let booked = self.done.iter().skip(committed_before).any(|ledger| !ledger.recorded.is_empty());
+        self.done.extend(self.in_doubt.take().filter(|_| !booked));
+        Ok(())
     }
 
     async fn recover(&mut self, error: &Error) {
@@ -161,7 +162,12 @@ impl Worker {
         };
         metrics::retried(cause);
         if cause == "contended" {
-            tracing::debug!(part = self.part, error = %error, "trying the batch again");
+            self.contended += 1;
+            if self.contended.is_multiple_of(CONTENDED_MAX) {
+                let tries = self.contended;
+                tracing::warn!(part = self.part, tries, error = %error, "the batch still meets another transaction");
+                self.shared.health.trouble(&self.part, error.to_string());
+            }
             if let Some(connection) = &mut self.connection
                 && connection.rollback().await.is_ok()
             {
@@ -176,6 +182,7 @@ impl Worker {
     }
 
     async fn acknowledge(&mut self, fetched: &Fetched, done: &[Ledger], began: Instant) {
+        self.contended = 0;
         self.shared.health.well(&self.part);
         self.shared.health.committed();
         if let Err(error) = self.shared.source.ack(&fetched.deliveries).await {
@@ -198,9 +205,7 @@ impl Worker {
         for (outcome, count) in &totals {
             metrics::ended(stream, *outcome, *count);
         }
-        for (name, count) in done.iter().flat_map(|ledger| &ledger.counted) {
-            metrics::counted(name, *count);
-        }
+        done.iter().for_each(metrics::counted_by_domain);
         let messages = &fetched.batch.messages;
         let recorded: u64 = totals.iter().map(|(_, count)| count).sum();
         let redelivered = (messages.len() as u64).saturating_sub(recorded);

@@ -1,8 +1,9 @@
 //! Appending to the event store, which is unique by event on its own: pruning the claims reopens nothing.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::Datelike;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -10,6 +11,9 @@ use super::{Connection, Error, Unit};
 use crate::batch::{Batch, Ledger};
 use crate::event::Outcome;
 use crate::json::RawJson;
+
+/// Somebody holds on to the default partition: until another try, events of new months go there.
+const MONTHS_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl Connection {
     /// Makes the partitions of the months around now ahead of time.
@@ -39,17 +43,21 @@ impl Connection {
             .map(|event| (event.timestamp.year(), event.timestamp.month()))
             .filter(|month| !self.known_months.contains(month))
             .collect();
-        if months.is_empty() {
+        let is_too_soon = self.months_refused_at.is_some_and(|at| at.elapsed() < MONTHS_RETRY_AFTER);
+        if months.is_empty() || is_too_soon {
             return Ok(());
         }
         let firsts: Vec<String> = months.iter().map(|(year, month)| format!("{year:04}-{month:02}-01")).collect();
         let sql = format!("select {}_ensure_months($1::text[]::date[])", self.domain.event_log);
-        sqlx::query(AssertSqlSafe(sql))
+        let are_there: bool = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(firsts)
-            .execute(&mut self.pg)
+            .fetch_one(&mut self.pg)
             .await
             .map_err(|error| Error::classify("make partitions of the event store", error))?;
-        self.known_months.extend(months);
+        if are_there {
+            self.known_months.extend(months);
+        }
+        self.months_refused_at = (!are_there).then(Instant::now);
         Ok(())
     }
 }
@@ -61,6 +69,7 @@ impl Unit<'_> {
         let mut wanted = ledger.to_store(batch);
         wanted.sort_unstable();
         if wanted.is_empty() {
+            ledger.judge_repeats(batch);
             return Ok(());
         }
         let sql = format!(
@@ -98,35 +107,9 @@ impl Unit<'_> {
             .into_iter()
             .collect();
         let known: Vec<usize> = wanted.into_iter().filter(|index| !stored.contains(&batch.event(*index).id)).collect();
-        self.compare_stored(batch, ledger, &known).await
-    }
-
-    async fn compare_stored(&mut self, batch: &Batch, ledger: &mut Ledger, known: &[usize]) -> Result<(), Error> {
-        if known.is_empty() {
-            return Ok(());
-        }
-        let sql = format!(
-            "select log.event_id, log.content_hash
-             from unnest($1::uuid[], $2::timestamptz[]) as events (event_id, \"timestamp\")
-             join {} as log using (event_id, \"timestamp\")",
-            self.domain.event_log
-        );
-        let ids: Vec<Uuid> = known.iter().map(|index| batch.event(*index).id).collect();
-        let times: Vec<DateTime<Utc>> = known.iter().map(|index| batch.event(*index).timestamp).collect();
-        let rows: Vec<(Uuid, Uuid)> = sqlx::query_as(AssertSqlSafe(sql))
-            .bind(ids)
-            .bind(times)
-            .fetch_all(&mut *self.pg)
-            .await
-            .map_err(|error| Error::classify("look up stored events", error))?;
-        let hashes: HashMap<Uuid, Uuid> = rows.into_iter().collect();
-        for index in known {
-            let event = batch.event(*index);
-            match hashes.get(&event.id) {
-                Some(hash) if *hash != event.content_hash => ledger.conflict(batch, *index),
-                _ => ledger.duplicate(*index),
-            }
-        }
+        let known = ledger.with_repeats(&known);
+        self.judge_suspects(batch, ledger, &known).await?;
+        ledger.judge_repeats(batch);
         Ok(())
     }
 }

@@ -37,7 +37,7 @@ const BURY: &str = "
 
 const COUNT: &str = "
     update dead_letters as letter
-    set count = letter.count + found.count,
+    set count = case when letter.resolution = 'redriven' then 0 else letter.count end + found.count,
         first_seq = least(letter.first_seq, found.first_seq), last_seq = greatest(letter.last_seq, found.last_seq),
         first_seen = least(letter.first_seen, now()), last_seen = now(),
         resolution = null, resolved_at = null, reason = found.reason, field = found.field, message = found.message

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{Error, Unit};
 use crate::batch::{Batch, Ledger};
+use crate::decode::decode_stored;
 
 /// A row that a dead letter left behind (success = false) does not block a healthy event with the same id.
 /// `do update … where` locks the row that is in the way, so that a worker which meets an id that another has
@@ -50,14 +52,15 @@ impl Unit<'_> {
             return Ok(());
         }
         let hashes = self.seen_hashes(batch, &seen, &consumer).await?;
-        for index in seen {
-            let event = batch.event(index);
-            match hashes.get(&event.id.to_string()).copied().flatten() {
-                Some(hash) if hash != event.content_hash => ledger.conflict(batch, index),
-                _ => ledger.duplicate(index),
-            }
+        let seen = ledger.with_repeats(&seen);
+        let (same, suspect): (Vec<usize>, Vec<usize>) = seen.into_iter().partition(|index| {
+            let event = batch.event(*index);
+            hashes.get(&event.id.to_string()).copied().flatten().is_none_or(|hash| hash == event.content_hash)
+        });
+        for index in same {
+            ledger.duplicate(index);
         }
-        Ok(())
+        self.judge_suspects(batch, ledger, &suspect).await
     }
 
     /// A later statement than the claim: its snapshot sees what another worker committed meanwhile.
@@ -75,5 +78,42 @@ impl Unit<'_> {
             .await
             .map_err(|error| Error::classify("look up claimed event ids", error))?;
         Ok(rows.into_iter().collect())
+    }
+
+    /// Events whose hash is not that of the stored event with their id. The hash depends on the contract in force
+    /// when it was computed: the stored document, read with today's contract, has the last word.
+    pub(super) async fn judge_suspects(
+        &mut self,
+        batch: &Batch,
+        ledger: &mut Ledger,
+        suspects: &[usize],
+    ) -> Result<(), Error> {
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "select log.event_id, log.event_type, log.payload::text
+             from (select distinct * from unnest($1::uuid[], $2::timestamptz[])) as events (event_id, \"timestamp\")
+             join {} as log using (event_id, \"timestamp\")",
+            self.domain.event_log
+        );
+        let rows: Vec<(Uuid, String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(suspects.iter().map(|index| batch.event(*index).id).collect::<Vec<_>>())
+            .bind(suspects.iter().map(|index| batch.event(*index).timestamp).collect::<Vec<_>>())
+            .fetch_all(&mut *self.pg)
+            .await
+            .map_err(|error| Error::classify("read stored events", error))?;
+        let stored: HashMap<Uuid, Uuid> = rows
+            .into_iter()
+            .filter_map(|(id, kind, text)| Some((id, decode_stored(&self.domain, &kind, &text).ok()?.content_hash)))
+            .collect();
+        for index in suspects {
+            let event = batch.event(*index);
+            match stored.get(&event.id) {
+                Some(hash) if *hash == event.content_hash => ledger.duplicate(*index),
+                _ => ledger.conflict(batch, *index),
+            }
+        }
+        Ok(())
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! A sequence counts once, however often it is delivered. Rows are merged from time to time.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
-use super::bury::sequence;
-use super::{Connection, Error, Unit};
-use crate::batch::{Batch, Ledger};
+use super::bury::{fingerprint, sequence};
+use super::{ANSWER_SECONDS_MAX, Connection, Error, Unit, within};
+use crate::batch::{Batch, Ledger, Message};
 use crate::event::Outcome;
 
 /// When the stream was created: the same name and sequence in another incarnation is another message.
@@ -34,8 +33,13 @@ const RECORD: &str = "
             count(*) filter (where outcome = 'waiting'), count(*) filter (where outcome = 'unrouted'),
             count(*) filter (where outcome = 'dead_letter'), count(*) filter (where outcome = 'own')
         from fresh having count(*) > 0)
-    select outcome, count(*), coalesce(array_agg(sequence) filter (where outcome = 'dead_letter'), '{}')
-    from fresh group by outcome";
+    select outcome, true, count(*), coalesce(array_agg(sequence) filter (where outcome = 'dead_letter'), '{}')
+    from fresh group by outcome
+    union all
+    select outcome, false, count(*), array_agg(sequence)
+    from messages, handled
+    where handled.sequences @> messages.sequence and outcome in ('applied', 'waiting', 'unrouted', 'own')
+    group by outcome";
 
 const MERGE: &str = "
     with old as (
@@ -67,7 +71,7 @@ impl Unit<'_> {
         let (Some(first), Some(last)) = (sequences.iter().min().copied(), sequences.iter().max().copied()) else {
             return Ok(());
         };
-        let rows: Vec<(String, i64, Vec<i64>)> = sqlx::query_as(RECORD)
+        let rows: Vec<(String, bool, i64, Vec<i64>)> = sqlx::query_as(RECORD)
             .bind(&self.domain.stream.name)
             .bind(incarnation.0)
             .bind(sequences)
@@ -78,10 +82,47 @@ impl Unit<'_> {
             .await
             .map_err(|error| Error::classify("record what was handled", error))?;
         let outcome = |label: &str| Outcome::ALL.into_iter().find(|outcome| outcome.label() == label);
-        let count = |(label, count, _): &(String, i64, Vec<i64>)| Some((outcome(label)?, u64::try_from(*count).ok()?));
-        ledger.recorded = rows.iter().filter_map(count).collect::<HashMap<_, _>>();
-        let dead: Vec<i64> = rows.into_iter().flat_map(|(_, _, dead)| dead).collect();
+        let mut dead = Vec::new();
+        for (label, is_fresh, count, sequences) in rows {
+            let Some(outcome) = outcome(&label) else {
+                continue;
+            };
+            if is_fresh {
+                ledger.recorded.insert(outcome, u64::try_from(count).unwrap_or_default());
+                dead.extend(sequences);
+            } else {
+                self.revive(batch, outcome, &sequences).await?;
+            }
+        }
         self.count_dead_letters(batch, ledger, &dead).await
+    }
+
+    /// Messages that are delivered again and have their effect only now: they were dead letters, their answer was
+    /// lost, and what was wrong was mended meanwhile. The letter is resolved, the books follow.
+    async fn revive(&mut self, batch: &Batch, outcome: Outcome, sequences: &[i64]) -> Result<(), Error> {
+        let is_meant = |message: &&Message| sequence(message).is_some_and(|sequence| sequences.contains(&sequence));
+        let revived = batch.messages.iter().filter(is_meant);
+        let fingerprints: Vec<Uuid> = revived.map(|message| fingerprint(&message.subject, &message.payload)).collect();
+        let resolved: i64 = sqlx::query_scalar(
+            "with revived as (select fingerprint, count(*) as count from unnest($1::uuid[]) as f (fingerprint) group by 1),
+             resolved as (
+                 update dead_letters as letter
+                 set count = greatest(letter.count - revived.count, 1),
+                     resolution = case when letter.count <= revived.count then 'redriven' else letter.resolution end,
+                     resolved_at = case when letter.count <= revived.count then now() else letter.resolved_at end
+                 from revived
+                 where letter.fingerprint = revived.fingerprint and letter.resolution is distinct from 'redriven'
+                 returning revived.count)
+             select coalesce(sum(count), 0)::int8 from resolved",
+        )
+        .bind(&fingerprints)
+        .fetch_one(&mut *self.pg)
+        .await
+        .map_err(|error| Error::classify("resolve dead letters", error))?;
+        let all = i64::try_from(fingerprints.len()).unwrap_or(i64::MAX);
+        // Without a letter the message had been a duplicate, of an event that was withdrawn since.
+        let changes = [(outcome, all), (Outcome::DeadLetter, -resolved), (Outcome::Duplicate, resolved - all)];
+        self.rebook(&changes).await
     }
 
     /// Books messages over from one outcome to another: what waited was applied, what was dead was redriven.
@@ -111,12 +152,15 @@ impl Unit<'_> {
 impl Connection {
     /// Merges the rows of many batches into one. One worker of all does it at a time; the others go on.
     pub(crate) async fn merge_handled(&mut self) -> Result<(), Error> {
-        sqlx::query(MERGE)
-            .bind(&self.domain.stream.name)
-            .bind(MERGE_LOCK)
-            .execute(&mut self.pg)
-            .await
-            .map(|_| ())
-            .map_err(|error| Error::classify("merge what was handled", error))
+        let merging = async {
+            sqlx::query(MERGE)
+                .bind(&self.domain.stream.name)
+                .bind(MERGE_LOCK)
+                .execute(&mut self.pg)
+                .await
+                .map(|_| ())
+                .map_err(|error| Error::classify("merge what was handled", error))
+        };
+        within(ANSWER_SECONDS_MAX, "merging what was handled", merging).await
     }
 }

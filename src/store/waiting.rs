@@ -101,6 +101,7 @@ impl Unit<'_> {
             let found = ledger.rejections.iter().find(|(rejected, _)| rejected == index);
             found.map(|(_, rejection)| format!("{}: {}", rejection.reason.code(), rejection.message))
         };
+        self.withdraw(done.iter().filter(|index| refusal(index).is_some()).map(|index| &waiting[*index])).await?;
         // What is a dead letter now is no event of the store, and its claim has failed: so it can be redriven.
         let sql = format!(
             "with done as (select * from unnest($1::int8[], $2::text[]) as done (position, refusal)),
@@ -121,7 +122,6 @@ impl Unit<'_> {
             .execute(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("settle released events", error))?;
-        self.withdraw(done.iter().filter(|index| refusal(index).is_some()).map(|index| &waiting[*index])).await?;
         self.wait_on(batch, ledger).await
     }
 
