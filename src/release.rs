@@ -20,6 +20,8 @@ const RELEASE_EVENTS_MAX: i64 = 1000;
 /// What a pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Released {
+    /// Events that looked as if they waited for nothing any more; another process may have been at them.
+    pub found: u64,
     /// Events that were projected.
     pub applied: u64,
     /// Events that turned out to be refused by the database or, after a change, by their contract.
@@ -30,6 +32,7 @@ pub struct Released {
 
 impl std::ops::AddAssign for Released {
     fn add_assign(&mut self, other: Self) {
+        self.found += other.found;
         self.applied += other.applied;
         self.dead_letters += other.dead_letters;
         self.dead_letters_of_run += other.dead_letters_of_run;
@@ -43,7 +46,9 @@ impl std::ops::AddAssign for Released {
 pub async fn release(connection: &mut Connection, run_id: Uuid) -> Result<Released, Error> {
     let searching = connection.releasable(RELEASE_EVENTS_MAX);
     let positions = within(TRANSACTION_SECONDS_MAX, "looking for waiting events to release", searching).await?;
-    release_or_bisect(connection, run_id, positions).await
+    let found = positions.len() as u64;
+    let released = release_or_bisect(connection, run_id, positions).await?;
+    Ok(Released { found, ..released })
 }
 
 /// As the pipeline does with a batch: content that the database refuses is found by halves.
@@ -91,6 +96,7 @@ async fn release_some(
     let is_dead = |index: &usize| ledger.outcomes[*index] == Outcome::DeadLetter;
     let dead_of_run = (0..waiting.len()).filter(is_dead).filter(|index| waiting[*index].run_id == run_id).count();
     let released = Released {
+        found: 0,
         dead_letters_of_run: dead_of_run as u64,
         applied: ledger.count(Outcome::Applied) as u64,
         dead_letters: ledger.count(Outcome::DeadLetter) as u64,
@@ -99,7 +105,7 @@ async fn release_some(
     unit.bury(&batch, &ledger).await?;
     let dead: Vec<i64> = waiting.iter().filter_map(|event| event.stream_sequence).collect();
     unit.count_dead_letters(&batch, &ledger, &dead).await?;
-    if released != Released::default() {
+    if released.applied + released.dead_letters > 0 {
         let booked = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let changes = [
             (Outcome::Applied, booked(released.applied)),

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::{Shared, releaser};
-use crate::release::Released;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -20,7 +19,8 @@ pub(super) async fn stop_when_idle(shared: Shared) -> anyhow::Result<()> {
         }
         // A pass of its own, after the stream was seen drained: it sees everything that was committed.
         let pass = releaser::pass(&shared, &mut connection).await;
-        let nothing_left = pass.is_some_and(|pass| pass.released == Released::default());
+        // What another task or process is at is found, and not released by us: then it is not over.
+        let nothing_left = pass.is_some_and(|pass| pass.released.found == 0);
         if nothing_left && is_drained(&shared).await {
             shared.stop.cancel();
             return Ok(());

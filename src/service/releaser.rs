@@ -67,7 +67,7 @@ async fn try_pass(shared: &Shared, connection: &mut Option<Connection>) -> Resul
         pass.released += released;
         metrics::released(&shared.domain.stream.name, released.applied);
         shared.tally.released(released);
-        if released == Released::default() {
+        if released.applied + released.dead_letters == 0 {
             pass.last_look = began.elapsed();
             break;
         }

@@ -14,6 +14,7 @@ mod flow; // the whole path, as the README shows it
 mod identity; // one person, one row
 mod lifecycle; // starting, being asked how it is, stopping
 mod meeting; // a child and its parent at the same moment in two workers
+mod mended; // what changes between two deliveries of the same message
 mod migrations; // up, down and up again
 mod order; // equal sets of events give equal tables
 mod publisher; // a publisher that is none of ours, in Node

@@ -264,7 +264,7 @@ fn feedback() -> Example {
         vec![("select id, match_id, from_role, rating::text, feedback_text, categories, submitted_at at time zone 'UTC' as submitted_at
                from buddy_feedback",
             vec![json!({"id": ENTITY, "match_id": OTHER_MATCH, "from_role": "buddy", "rating": "0.80",
-                "feedback_text": "Good", "categories": {"communication": 1.0, "helpfulness": 0.5},
+                "feedback_text": "Good", "categories": {"communication": 1, "helpfulness": 0.5},
                 "submitted_at": "2026-01-07T10:00:00"})])],
     )
 }
