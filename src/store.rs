@@ -177,7 +177,9 @@ impl Store {
     async fn open(&self, options: PgConnectOptions) -> Result<Connection, Error> {
         let opening = async {
             let opened = PgConnection::connect_with(&options).await;
-            opened.map_err(|error| Error::classify("connecting to Postgres", error))
+            opened.map_err(|error| {
+                Error::classify("cannot connect to Postgres\n  hint: is it running, and is DATABASE_URL right?", error)
+            })
         };
         let pg = within(ANSWER_SECONDS_MAX, "connecting", opening).await?;
         let domain = Arc::clone(&self.domain);

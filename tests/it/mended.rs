@@ -78,7 +78,7 @@ async fn a_repeat_in_a_batch_is_judged_by_what_is_stored() {
         csr.event("company.synced", json!({"companyId": company, "name": "One", "syncedAt": "2026-01-01T00:00:00Z"}));
     let mut other = first.clone();
     other["data"]["name"] = "Two".into();
-    world.publish_events(&[first.clone()]).await;
+    world.publish_events(std::slice::from_ref(&first)).await;
     world.drain(&[]);
     world.publish_events(&[other.clone(), first.clone(), other, first]).await;
     let summary = world.drain(&[]);
