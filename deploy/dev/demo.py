@@ -18,7 +18,7 @@ WIDTH = 100
 
 def main() -> int:
     milepost = str(Path(sys.argv[1]).resolve())
-    os.environ.update(MILEPOST_HTTP_ADDR="127.0.0.1:0", MILEPOST_LOG="warn")
+    os.environ.update(MILEPOST_HTTP_ADDR="127.0.0.1:0", MILEPOST_LOG="error")
     with tempfile.TemporaryDirectory() as folder:
         prepare(milepost)
         log = generate(milepost, Path(folder) / "log.ndjson")
