@@ -5,6 +5,7 @@ pub mod generate;
 mod migrate;
 mod prove;
 pub mod publish;
+mod rules;
 mod run;
 mod streams;
 
@@ -72,6 +73,9 @@ enum Verb {
     Publish(publish::Args),
     /// Check that every message of the stream is accounted for
     Prove(prove::Args),
+    /// Why flags are as they are, what other rules would change, and changing them
+    #[command(subcommand)]
+    Rules(rules::Verb),
     /// Look at messages that could not be applied, and try them again
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
@@ -104,6 +108,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::Run(args) => run::run(settings, &args).await,
             Verb::Publish(args) => publish::run(&settings.nats_url, &args).await,
             Verb::Prove(args) => prove::run(settings, &args).await,
+            Verb::Rules(verb) => rules::run(settings, &verb).await,
             Verb::DeadLetters(verb) => dead_letters::run(settings, &verb).await,
             Verb::Generate(_) => Ok(ExitCode::SUCCESS),
         }

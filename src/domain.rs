@@ -8,11 +8,13 @@ mod settings;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::contract::Contract;
 use crate::gate::Limits;
+use crate::journey::Journey;
 use crate::projection::{Derivation, Projection};
 
 pub use files::{Files, Source};
@@ -41,10 +43,13 @@ pub struct Domain {
     pub levels: Vec<Vec<usize>>,
     /// Rows computed from other rows, in the order in which they are computed.
     pub derivations: Vec<Derivation>,
+    /// What the events of a person mean; empty where there is no `journey.toml`.
+    pub journey: Arc<Journey>,
     /// What projections may count, with the help text.
     pub counters: BTreeMap<String, String>,
+    /// Names us in the free metadata of events that our own outbox published.
+    pub own_source: String,
     own_types: Vec<String>,
-    own_source: String,
     by_type: HashMap<String, Vec<usize>>,
 }
 
@@ -72,6 +77,7 @@ impl Domain {
         };
         check_names(&settings, &contracts, &mut faults);
         let derivations = derivations(files, &settings, &mut faults);
+        let journey = journey(files, &settings, &contracts, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -93,6 +99,7 @@ impl Domain {
             projections,
             levels,
             derivations,
+            journey: Arc::new(journey),
             by_type,
         })
     }
@@ -182,6 +189,23 @@ fn derivations(files: &Files, settings: &Settings, faults: &mut Vec<String>) -> 
         }
     }
     derivations
+}
+
+/// Journeys need the contracts; while those have faults, what depends on them is not looked at.
+fn journey(files: &Files, settings: &Settings, contracts: &[Contract], faults: &mut Vec<String>) -> Journey {
+    let Some(text) = files.get("journey.toml").filter(|_| faults.is_empty()) else {
+        return Journey::default();
+    };
+    let entities: Vec<&str> = settings.entities.iter().map(|entity| entity.name.as_str()).collect();
+    let journey = Journey::compile(text, contracts, &entities).unwrap_or_else(|found| {
+        faults.extend(found);
+        Journey::default()
+    });
+    let published = journey.published.iter().flat_map(|types| [&types.milestone_reached, &types.profile_updated]);
+    for unknown in published.filter(|one| !settings.own_types.contains(one)) {
+        faults.push(format!("journey.toml: publish: {unknown} is not among the own types of stream.toml"));
+    }
+    journey
 }
 
 fn check_names(settings: &Settings, contracts: &[Contract], faults: &mut Vec<String>) {

@@ -16,6 +16,7 @@ pub mod envelope;
 pub mod event;
 pub mod gate;
 pub mod instant;
+pub mod journey;
 pub mod json;
 pub mod projection;
 
@@ -29,9 +30,12 @@ pub mod health;
 pub mod metrics;
 pub mod prove;
 pub mod redrive;
+pub mod relay;
 pub mod release;
 pub mod retry;
+pub mod rules;
 pub mod service;
+pub mod timers;
 pub mod topology;
 
 // the command line

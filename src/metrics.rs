@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use crate::batch::Ledger;
 use crate::domain::Domain;
 use crate::event::Outcome;
+use crate::store::statistics::Statistics;
 
 /// Messages by how they ended (labels: stream, result). Transitions: a waiting event counts again as released.
 pub const EVENTS: &str = "milepost_events_total";
@@ -29,6 +30,15 @@ pub const RETRIES: &str = "milepost_batch_retries_total";
 pub const REDELIVERED: &str = "milepost_fetch_redelivered_total";
 /// Times that the connection to NATS was lost, and other events of the client (label: event).
 pub const SOURCE_EVENTS: &str = "milepost_source_events_total";
+
+/// Timers that fired: a person's flags were evaluated because time had passed.
+pub const TIMERS_FIRED: &str = "milepost_timer_fired_total";
+/// Timers that are due and did not fire yet.
+pub const TIMERS_DUE: &str = "milepost_timer_due";
+/// Events of our own that are to be published.
+pub const OUTBOX: &str = "milepost_outbox_events";
+/// Events of our own that were published.
+pub const PUBLISHED: &str = "milepost_outbox_published_total";
 
 /// The result of a waiting event that was projected.
 const RELEASED: &str = "released";
@@ -56,9 +66,13 @@ pub fn install(domain: &Domain) -> Result<PrometheusHandle, BuildError> {
     for cause in ["contended", "unavailable", "silent", "in_doubt"] {
         counter!(RETRIES, "cause" => cause).absolute(0);
     }
-    counter!(REDELIVERED).absolute(0);
-    gauge!(LAG_SECONDS, "stage" => "commit").set(0.0);
-    for name in [LAG_MESSAGES, WAITING, DEAD_LETTERS] {
+    for name in [REDELIVERED, TIMERS_FIRED, PUBLISHED] {
+        counter!(name).absolute(0);
+    }
+    for stage in ["commit", "timers", "outbox"] {
+        gauge!(LAG_SECONDS, "stage" => stage).set(0.0);
+    }
+    for name in [LAG_MESSAGES, WAITING, DEAD_LETTERS, TIMERS_DUE, OUTBOX] {
         gauge!(name).set(0.0);
     }
     Ok(handle)
@@ -75,6 +89,10 @@ fn describe() {
     describe_gauge!(DEAD_LETTERS, "messages in open dead letters");
     describe_counter!(RETRIES, "transactions that were tried again");
     describe_counter!(REDELIVERED, "messages delivered again after they had been handled");
+    describe_counter!(TIMERS_FIRED, "people whose flags were evaluated because time had passed");
+    describe_gauge!(TIMERS_DUE, "timers that are due and did not fire yet");
+    describe_gauge!(OUTBOX, "events of our own that are to be published");
+    describe_counter!(PUBLISHED, "events of our own that were published");
     describe_counter!(SOURCE_EVENTS, "events of the connection to NATS");
 }
 
@@ -120,11 +138,25 @@ pub fn batch(events: usize, seconds: f64, latency_seconds: Option<f64>, redelive
 
 /// What stands out, as of now.
 #[expect(clippy::cast_precision_loss, reason = "gauges are doubles; beyond 2^52 the last digits do not matter")]
-pub fn standing(lag_messages: u64, lag_seconds: f64, waiting: i64, dead_letters: i64) {
+pub fn standing(lag_messages: u64, lag_seconds: f64, statistics: &Statistics) {
     gauge!(LAG_MESSAGES).set(lag_messages as f64);
     gauge!(LAG_SECONDS, "stage" => "commit").set(lag_seconds);
-    gauge!(WAITING).set(waiting as f64);
-    gauge!(DEAD_LETTERS).set(dead_letters as f64);
+    gauge!(LAG_SECONDS, "stage" => "timers").set(statistics.timers_late_seconds);
+    gauge!(LAG_SECONDS, "stage" => "outbox").set(statistics.unpublished_seconds);
+    gauge!(WAITING).set(statistics.waiting as f64);
+    gauge!(DEAD_LETTERS).set(statistics.dead_letters as f64);
+    gauge!(TIMERS_DUE).set(statistics.timers_due as f64);
+    gauge!(OUTBOX).set(statistics.unpublished as f64);
+}
+
+/// Timers were fired.
+pub fn timers_fired(count: u64) {
+    counter!(TIMERS_FIRED).increment(count);
+}
+
+/// Events of our own were published.
+pub fn relayed(count: usize) {
+    counter!(PUBLISHED).increment(count as u64);
 }
 
 /// An event of the NATS client.

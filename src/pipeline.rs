@@ -5,6 +5,7 @@
 //! whatever order and batches, by however many workers. Claim, event store, projections, dead letters and the
 //! accounting are one transaction; a message is acknowledged only after it was committed by this process.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Ledger};
@@ -20,17 +21,23 @@ pub struct Run {
     pub incarnation: Incarnation,
 }
 
-/// One batch in one transaction, from claim to commit. Decoding came before, the acknowledgement comes after.
+/// One batch in one transaction, from claim to commit. Decoding came before, the acknowledgement comes after. `now` is
+/// the moment at which flags are evaluated.
 ///
 /// # Errors
 /// Nothing has happened then, or (an error in the commit itself) it is unknown whether it has: trying again is safe.
-pub async fn process(connection: &mut Connection, run: &Run, batch: &Batch) -> Result<Ledger, Error> {
+pub async fn process(
+    connection: &mut Connection,
+    run: &Run,
+    batch: &Batch,
+    now: DateTime<Utc>,
+) -> Result<Ledger, Error> {
     connection.ensure_months(batch).await?;
     let mut ledger = Ledger::open(batch);
     let mut unit = connection.begin().await?;
     unit.claim(batch, &mut ledger).await?; // each event id once
     unit.append(batch, &mut ledger).await?; // the store is unique by event on its own
-    project_all(&mut unit, batch, &mut ledger).await?; // what waits is held back, the rest has its effect
+    project_all(&mut unit, batch, &mut ledger, now).await?; // what waits is held back, the rest has its effect
     unit.wait(batch, &ledger, run.id).await?;
     unit.bury(batch, &ledger).await?; // dead letters, with their raw bytes
     unit.record(batch, &mut ledger, run.incarnation).await?; // every sequence accounted for
@@ -42,11 +49,16 @@ pub async fn process(connection: &mut Connection, run: &Run, batch: &Batch) -> R
 }
 
 /// Level by level: what a level provides exists before the next one looks for it. What is derived from several
-/// events comes last, because its rows are contended.
+/// events, and the journeys of people, come last, because their rows are contended.
 ///
 /// # Errors
 /// As the database says.
-pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger) -> Result<(), Error> {
+pub async fn project_all(
+    unit: &mut Unit<'_>,
+    batch: &Batch,
+    ledger: &mut Ledger,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     let domain = std::sync::Arc::clone(&unit.domain);
     for level in &domain.levels {
         let of_level: Vec<usize> = level.iter().flat_map(|contract| ledger.to_project(batch, *contract)).collect();
@@ -58,7 +70,10 @@ pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger
             }
         }
     }
-    unit.derive(ledger).await
+    let words = unit.words(batch, ledger).await?; // what the events say of people
+    let people = unit.lock(ledger, &words.people()).await?;
+    unit.derive(ledger).await?;
+    unit.journey(words, people, now).await // facts, flags, milestones, timers, outbox
 }
 
 /// Processes a batch; when the database refuses its content, finds the message that it refuses by halves, in fresh
@@ -71,9 +86,10 @@ pub async fn process_or_bisect(
     connection: &mut Connection,
     run: &Run,
     batch: &Batch,
+    now: DateTime<Utc>,
     done: &mut Vec<Ledger>,
 ) -> Result<(), Error> {
-    match process_in_time(connection, run, batch).await {
+    match process_in_time(connection, run, batch, now).await {
         Ok(ledger) => {
             done.push(ledger);
             return Ok(());
@@ -83,7 +99,7 @@ pub async fn process_or_bisect(
     }
     let mut todo = vec![batch.clone()];
     while let Some(part) = todo.pop() {
-        match process_in_time(connection, run, &part).await {
+        match process_in_time(connection, run, &part, now).await {
             Ok(ledger) => done.push(ledger),
             Err(Error::Content { sqlstate, message }) => {
                 connection.rollback().await?;
@@ -101,8 +117,13 @@ pub async fn process_or_bisect(
     Ok(())
 }
 
-async fn process_in_time(connection: &mut Connection, run: &Run, batch: &Batch) -> Result<Ledger, Error> {
-    within(TRANSACTION_SECONDS_MAX, "processing a batch", Box::pin(process(connection, run, batch))).await
+async fn process_in_time(
+    connection: &mut Connection,
+    run: &Run,
+    batch: &Batch,
+    now: DateTime<Utc>,
+) -> Result<Ledger, Error> {
+    within(TRANSACTION_SECONDS_MAX, "processing a batch", Box::pin(process(connection, run, batch, now))).await
 }
 
 /// The only message of a batch becomes a dead letter. One that is a dead letter already cannot be refused for its

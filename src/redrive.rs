@@ -1,6 +1,7 @@
 //! Redriving dead letters: through the same pipeline, after a contract or a projection was mended.
 
 use bytes::Bytes;
+use chrono::Utc;
 use uuid::Uuid;
 
 use crate::batch::{Batch, Ledger, Message};
@@ -64,7 +65,7 @@ async fn attempt(
     };
     unit.claim(batch, &mut ledger).await?;
     unit.append(batch, &mut ledger).await?;
-    project_all(&mut unit, batch, &mut ledger).await?;
+    project_all(&mut unit, batch, &mut ledger, Utc::now()).await?;
     unit.wait(batch, &ledger, run_id).await?;
     if let Some((_, rejection)) = ledger.rejections.pop() {
         return Ok(Err(rejection));

@@ -3,7 +3,9 @@
 
 mod idle;
 mod monitor;
+mod relayer;
 mod releaser;
+mod timekeeper;
 mod worker;
 
 use std::collections::HashMap;
@@ -43,6 +45,19 @@ pub struct Options {
     pub limits: FetchLimits,
     /// End when everything is drained.
     pub until_idle: bool,
+    /// Which parts run.
+    pub parts: Parts,
+}
+
+/// The parts of the service that run in this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts {
+    /// Events into Postgres, and waiting events released.
+    pub project: bool,
+    /// Flags that change by the passing of time.
+    pub timers: bool,
+    /// Own events to the stream.
+    pub outbox: bool,
 }
 
 /// What all tasks share.
@@ -55,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) stop: CancellationToken,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) parts: Parts,
 }
 
 /// What this run has done so far.
@@ -183,7 +199,8 @@ async fn set_up(
     let incarnation = checked.await.context("checking the stream took too long")??.map_err(anyhow::Error::msg)?;
     let run = Run { id: Uuid::now_v7(), incarnation };
     let tally = Arc::new(Tally::default());
-    Ok(Some((connection, Shared { domain, store, source, run, health, stop, tally })))
+    let parts = options.parts;
+    Ok(Some((connection, Shared { domain, store, source, run, health, stop, tally, parts })))
 }
 
 /// Tries until it works or the service is stopped.
@@ -214,12 +231,24 @@ pub(crate) async fn persist<T, E: std::error::Error>(
 }
 
 fn spawn(tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>, options: &Options, shared: &Shared) {
-    for number in 1..=options.workers {
+    let parts = options.parts;
+    for number in (1..=options.workers).filter(|_| parts.project) {
         let (shared, limits) = (shared.clone(), options.limits);
         tasks.spawn(async move { ("worker", worker::work(shared, number, limits).await) });
     }
-    let (releasing, watching) = (shared.clone(), shared.clone());
-    tasks.spawn(async move { ("releaser", releaser::release_for_ever(releasing).await) });
+    if parts.project {
+        let shared = shared.clone();
+        tasks.spawn(async move { ("releaser", releaser::release_for_ever(shared).await) });
+    }
+    if parts.timers {
+        let shared = shared.clone();
+        tasks.spawn(async move { ("timers", timekeeper::fire_for_ever(shared).await) });
+    }
+    if parts.outbox {
+        let shared = shared.clone();
+        tasks.spawn(async move { ("outbox", relayer::relay_for_ever(shared).await) });
+    }
+    let watching = shared.clone();
     tasks.spawn(async move { ("monitor", monitor::watch(watching).await) });
     if options.until_idle {
         let waiting = shared.clone();

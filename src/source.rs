@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{PullConsumer, pull};
+use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::{self, Context, Message as Delivery};
 use chrono::{DateTime, SubsecRound as _, Utc};
 use futures_util::{FutureExt as _, StreamExt as _};
+use uuid::Uuid;
 
 use crate::batch::{Batch, Message};
 use crate::decode::decode;
@@ -218,11 +220,56 @@ impl Source {
         Ok(())
     }
 
+    /// Whether everything in the stream has been handled.
+    ///
+    /// # Errors
+    /// When NATS cannot be asked.
+    pub async fn is_drained(&self) -> Result<bool, Error> {
+        self.standing().await.map(|standing| standing.pending + standing.unacknowledged == 0)
+    }
+
+    /// Sends an event of our own to the stream, under its id, by which the stream knows it if it is sent again.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn publish(&self, id: Uuid, subject: &str, payload: &str) -> Result<Publication, Error> {
+        let mut headers = async_nats::HeaderMap::new();
+        headers.insert("Nats-Msg-Id", id.to_string());
+        let sending =
+            self.context.publish_with_headers(subject.to_owned(), headers, payload.to_owned().into_bytes().into());
+        match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), sending).await {
+            Ok(Ok(answer)) => Ok(Publication { answer, stream: self.domain.stream.name.clone() }),
+            Ok(Err(error)) => Err(Error::request("publishing", &error)),
+            Err(elapsed) => Err(Error::request("publishing", &elapsed)),
+        }
+    }
+
     /// Sends what the client still holds, before the process ends.
     pub async fn flush(&self) {
         let client = self.context.client();
         if tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), client.flush()).await.is_err() {
             tracing::warn!("NATS took too long to take the last acknowledgements; they will be delivered again");
+        }
+    }
+}
+
+/// An event on its way to the stream.
+pub struct Publication {
+    answer: PublishAckFuture,
+    stream: String,
+}
+
+impl Publication {
+    /// Waits for the stream to have it.
+    ///
+    /// # Errors
+    /// When no stream, or another one, takes it, or no answer comes.
+    pub async fn arrived(self) -> Result<(), Error> {
+        match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), self.answer).await {
+            Ok(Ok(ack)) if ack.stream == self.stream => Ok(()),
+            Ok(Ok(ack)) => Err(Error::request("publishing", &format!("the stream {} took the event", ack.stream))),
+            Ok(Err(error)) => Err(Error::request("waiting for the stream to take an event", &error)),
+            Err(elapsed) => Err(Error::request("waiting for the stream to take an event", &elapsed)),
         }
     }
 }

@@ -4,17 +4,24 @@
 //! connection, never a leaked transaction.
 
 mod append;
+pub mod applying;
 mod bind;
 mod bury;
 mod claim;
 pub mod dead_letters;
+mod history;
 mod hold;
+mod journey;
 pub mod migrate;
+pub mod outbox;
 mod project;
 pub mod prove;
 mod record;
+pub mod rules;
 pub mod schema;
 pub mod statistics;
+mod timers;
+mod verdicts;
 pub mod waiting;
 
 use std::collections::BTreeSet;
@@ -27,6 +34,8 @@ use sqlx::{ConnectOptions, Connection as _};
 use crate::batch::Ledger;
 use crate::domain::Domain;
 
+pub(crate) use history::Chapter;
+pub(crate) use journey::Words;
 pub use record::Incarnation;
 
 /// The longest that one transaction may take before its connection is given up.
@@ -127,6 +136,7 @@ pub struct Connection {
     domain: Arc<Domain>,
     known_months: BTreeSet<(i32, u32)>,
     months_refused_at: Option<Instant>,
+    rules: Arc<rules::InForce>,
 }
 
 /// One transaction. Dropped without a commit, its connection must not be used again.
@@ -134,6 +144,8 @@ pub struct Connection {
 pub struct Unit<'c> {
     pub(crate) pg: &'c mut PgConnection,
     pub(crate) domain: Arc<Domain>,
+    /// The rules in force, which cannot change before the end of the transaction.
+    pub(crate) rules: Arc<rules::InForce>,
 }
 
 impl Store {
@@ -183,7 +195,7 @@ impl Store {
         };
         let pg = within(ANSWER_SECONDS_MAX, "connecting", opening).await?;
         let domain = Arc::clone(&self.domain);
-        Ok(Connection { pg, domain, known_months: BTreeSet::new(), months_refused_at: None })
+        Ok(Connection { pg, domain, known_months: BTreeSet::new(), months_refused_at: None, rules: Arc::default() })
     }
 }
 
@@ -200,15 +212,6 @@ pub(crate) async fn within<T>(
 }
 
 impl Connection {
-    /// Begins a transaction.
-    ///
-    /// # Errors
-    /// When Postgres cannot be reached.
-    pub async fn begin(&mut self) -> Result<Unit<'_>, Error> {
-        within(ANSWER_SECONDS_MAX, "begin", execute(&mut self.pg, "begin")).await?;
-        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain) })
-    }
-
     /// Ends what is left of a failed transaction.
     ///
     /// # Errors

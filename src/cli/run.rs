@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Settings, print};
 use crate::error::Failure;
 use crate::health::Health;
-use crate::service::{self, Options};
+use crate::service::{self, Options, Parts};
 use crate::source::FetchLimits;
 use crate::{http, metrics};
 
@@ -43,6 +43,17 @@ pub(super) struct Args {
 enum Part {
     /// Events into Postgres, and waiting events released
     Project,
+    /// Flags that change by the passing of time
+    Timers,
+    /// Own events to the stream
+    Outbox,
+}
+
+impl Args {
+    fn parts(&self) -> Parts {
+        let runs = |part| self.only.is_empty() || self.only.contains(&part);
+        Parts { project: runs(Part::Project), timers: runs(Part::Timers), outbox: runs(Part::Outbox) }
+    }
 }
 
 pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
@@ -63,12 +74,14 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         return Ok(ExitCode::SUCCESS);
     };
     super::verify_version(&mut connection).await?;
+    connection.verify_rules().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
     drop(connection);
     let options = Options {
         nats_url: settings.nats_url.clone(),
         workers: args.workers.get(),
         limits: FetchLimits { messages: args.batch.get(), bytes: args.batch_bytes.get() },
         until_idle: args.until_idle,
+        parts: args.parts(),
     };
     if !args.only.is_empty() {
         tracing::info!(parts = ?args.only, "running only these parts");

@@ -40,10 +40,13 @@ async fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     }
     let projections = domain.projections.iter().flatten().count();
     print(&format!(
-        "{}: {} contracts, {projections} projections and {} derived tables are valid; JetStream is as stream.toml says",
+        "{}: {} contracts, {projections} projections, {} derived tables, {} flags and {} milestones are valid; \
+         JetStream is as stream.toml says",
         domain.name,
         domain.contracts.len(),
-        domain.derivations.len()
+        domain.derivations.len(),
+        domain.journey.flags.len(),
+        domain.journey.milestones.len()
     ))?;
     Ok(ExitCode::SUCCESS)
 }

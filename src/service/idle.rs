@@ -1,8 +1,10 @@
-//! Ending once there is nothing more to do: the stream is drained and nothing that waits can be released.
+//! Ending once there is nothing more to do: the stream is drained, nothing that waits can be released, no timer is
+//! due and the outbox is empty.
 
 use std::time::Duration;
 
 use super::{Shared, releaser};
+use crate::store::Connection;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -17,17 +19,39 @@ pub(super) async fn stop_when_idle(shared: Shared) -> anyhow::Result<()> {
         if !is_drained(&shared).await {
             continue;
         }
-        // A pass of its own, after the stream was seen drained: it sees everything that was committed.
-        let pass = releaser::pass(&shared, &mut connection).await;
-        // What another task or process is at is found, and not released by us: then it is not over.
-        let nothing_left = pass.is_some_and(|pass| pass.released.found == 0);
-        if nothing_left && is_drained(&shared).await {
+        // Passes of its own, after the stream was seen drained: they see everything that was committed.
+        let nothing_left = !shared.parts.project || nothing_to_release(&shared, &mut connection).await;
+        // What is published comes back through the stream: so this is looked at before the stream once more.
+        if nothing_left && nothing_due(&shared, &mut connection).await && is_drained(&shared).await {
             shared.stop.cancel();
             return Ok(());
         }
     }
 }
 
+/// Without workers of ours, the stream is somebody else's to drain.
 async fn is_drained(shared: &Shared) -> bool {
-    shared.source.standing().await.is_ok_and(|standing| standing.pending + standing.unacknowledged == 0)
+    !shared.parts.project || shared.source.is_drained().await.unwrap_or(false)
+}
+
+/// What another task or process is at is found, and not released by us: then it is not over.
+async fn nothing_to_release(shared: &Shared, connection: &mut Option<Connection>) -> bool {
+    releaser::pass(shared, connection).await.is_some_and(|pass| pass.released.found == 0)
+}
+
+/// No timer is due, and the outbox is empty, as far as these are ours to work off.
+async fn nothing_due(shared: &Shared, connection: &mut Option<Connection>) -> bool {
+    if connection.is_none() {
+        *connection = shared.store.connect().await.ok();
+    }
+    let Some(open) = connection else {
+        return false;
+    };
+    match open.statistics().await {
+        Ok(now) => (!shared.parts.timers || now.timers_due == 0) && (!shared.parts.outbox || now.unpublished == 0),
+        Err(_) => {
+            *connection = None;
+            false
+        }
+    }
 }

@@ -54,7 +54,7 @@ async fn look(shared: &Shared, connection: &mut Option<Connection>, behind_since
             return;
         }
     };
-    metrics::standing(lag, lag_seconds.unwrap_or_default(), statistics.waiting, statistics.dead_letters);
+    metrics::standing(lag, lag_seconds.unwrap_or_default(), &statistics);
 }
 
 async fn statistics(shared: &Shared, connection: &mut Option<Connection>) -> Result<Statistics, Error> {

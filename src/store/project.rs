@@ -61,31 +61,46 @@ impl Unit<'_> {
         }
     }
 
-    /// Computes derived rows again for what the batch touched. Locks come first, in the order of the keys; the
-    /// computation is a later statement, whose snapshot sees what another worker committed before it let go.
-    pub(crate) async fn derive(&mut self, ledger: &Ledger) -> Result<(), Error> {
+    /// Locks the rows that this transaction and others may both touch, in the order of their keys: those that
+    /// something is derived for, and the people whose journeys go on. Returns which of these people there are.
+    pub(crate) async fn lock(&mut self, ledger: &Ledger, people: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, Error> {
         let domain = Arc::clone(&self.domain);
+        let person = self.rules.latest().journey.person.clone();
+        let mut locked = BTreeSet::new();
         for (index, entity) in domain.entities.iter().enumerate() {
-            let keys: BTreeSet<Uuid> = ledger
+            let derived = ledger
                 .touched
                 .iter()
                 .filter(|(derivation, _)| domain.derivations[**derivation].lock == index)
-                .flat_map(|(_, keys)| keys.iter().filter_map(|key| Uuid::try_parse(key).ok()))
-                .collect();
+                .flat_map(|(_, keys)| keys.iter().filter_map(|key| Uuid::try_parse(key).ok()));
+            let mut keys: BTreeSet<Uuid> = derived.collect();
+            if entity.name == person {
+                keys.extend(people);
+            }
             if keys.is_empty() {
                 continue;
             }
             let sql = format!(
-                "select 1 from {table} where {column} = any($1::uuid[]) order by {column} for no key update",
+                "select {column} from {table} where {column} = any($1::uuid[]) order by {column} for no key update",
                 table = entity.table,
                 column = entity.column
             );
-            sqlx::query(AssertSqlSafe(sql))
+            let found: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(keys.into_iter().collect::<Vec<_>>())
-                .execute(&mut *self.pg)
+                .fetch_all(&mut *self.pg)
                 .await
                 .map_err(|error| Error::classify(&format!("lock {}", entity.table), error))?;
+            if entity.name == person {
+                locked.extend(found.into_iter().filter(|key| people.contains(key)));
+            }
         }
+        Ok(locked)
+    }
+
+    /// Computes derived rows again for what the batch touched. Their keys are locked; this is a later statement,
+    /// whose snapshot sees what another worker committed before it let go.
+    pub(crate) async fn derive(&mut self, ledger: &Ledger) -> Result<(), Error> {
+        let domain = Arc::clone(&self.domain);
         for (index, keys) in &ledger.touched {
             let derivation = &domain.derivations[*index];
             let keys: Vec<String> = keys.iter().cloned().collect();

@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
 use super::Connection;
 
 impl Connection {
-    /// Prepares every projection, every derived table and every entity's look-up.
+    /// Prepares every projection, every derived table, every signal and every entity's look-up.
     ///
     /// Returns all faults, each with its file.
     pub async fn check_domain(&mut self) -> Vec<String> {
@@ -22,6 +22,10 @@ impl Connection {
             for statement in &derivation.statements {
                 self.check(&derivation.path, statement, &mut faults).await;
             }
+        }
+        for signal in &domain.journey.signals {
+            let place = format!("journey.toml: signal {:?}", signal.name);
+            self.check(&place, &signal.statement.sql, &mut faults).await;
         }
         for (index, entity) in domain.entities.iter().enumerate() {
             let exists = super::hold::exists(&domain, index, "$1::uuid");

@@ -1,0 +1,2 @@
+-- Undoes 0018.
+drop table outbox;
