@@ -23,7 +23,7 @@ const SCHEMA: &str = "
     from pg_class where relnamespace = 'public'::regnamespace
     union all select 'comment', attrelid::regclass || '.' || attname, col_description(attrelid, attnum)
     from pg_attribute join pg_class on pg_class.oid = attrelid
-    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') and attnum > 0
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') and attnum > 0 and not attisdropped
     union all select 'trigger', tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid) from pg_trigger
     where not tgisinternal";
 

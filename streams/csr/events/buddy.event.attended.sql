@@ -1,10 +1,11 @@
 -- One row per event and person, with an id made from both, so that it is the same whoever tells it first.
-insert into buddy_events (id, match_id, user_id, event_type, event_date, description, location, metadata)
+insert into buddy_events (id, match_id, user_id, event_type, event_date, description, location, metadata, created_event)
 select distinct on (attendance.id)
     attendance.id, match_id, user_id, event_type, attended_at, event_title, location,
     jsonb_strip_nulls(jsonb_build_object(
         'event_format', event_format, 'duration_minutes', duration_minutes, 'attendee_count', attendee_count,
-        'organizer', organizer, 'categories', categories, 'sdg_goals', sdg_goals))
+        'organizer', organizer, 'categories', categories, 'sdg_goals', sdg_goals)),
+    envelope_id
 from batch
 cross join lateral derived_id('milepost:attended:' || event_id || ':' || user_id) as attendance (id)
 order by attendance.id, envelope_timestamp, envelope_id

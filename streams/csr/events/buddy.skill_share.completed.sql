@@ -4,23 +4,25 @@ with shares as (
 sessions as (
     insert into kintell_sessions
         (id, session_type, participant_id, volunteer_id, scheduled_at, completed_at, duration_minutes, rating,
-         feedback_text, metadata)
+         feedback_text, metadata, completed_event)
     select session_id, 'skill_share', learner_id, teacher_id, scheduled_at, completed_at, duration_minutes,
         round((coalesce(feedback_teacher_rating, feedback_learner_rating)
              + coalesce(feedback_learner_rating, feedback_teacher_rating)) / 2, 2),
         coalesce(feedback_learner_comment, feedback_teacher_comment),
         jsonb_strip_nulls(jsonb_build_object(
             'skill_id', skill_id, 'skill_name', skill_name, 'skill_category', skill_category,
-            'proficiency_level', proficiency_level, 'sdg_goals', sdg_goals, 'valuation_points', valuation_points))
+            'proficiency_level', proficiency_level, 'sdg_goals', sdg_goals, 'valuation_points', valuation_points)),
+        envelope_id
     from shares
     order by session_id
     on conflict (id) do nothing
     returning id, participant_id, volunteer_id),
 calls as (
-    insert into buddy_events (id, match_id, event_type, event_date, metadata)
+    insert into buddy_events (id, match_id, event_type, event_date, metadata, created_event)
     select derived_id('milepost:video_call:' || session_id), match_id, 'video_call', completed_at,
         jsonb_strip_nulls(jsonb_build_object(
-            'event_format', format, 'duration_minutes', duration_minutes, 'sdg_goals', sdg_goals))
+            'event_format', format, 'duration_minutes', duration_minutes, 'sdg_goals', sdg_goals)),
+        envelope_id
     from shares join sessions on sessions.id = shares.session_id
     where format = 'online' and match_id is not null
     order by 1

@@ -96,7 +96,7 @@ fn names_and_circles_are_looked_at_in_spite_of_other_faults() {
         &[
             "stream.toml: stream.duplicate_window: ",
             "these contracts require each other in a circle: ",
-            "events/buddy.checkin.completed: no entity \"mach\"; stream.toml has person, match",
+            "events/buddy.checkin.completed: no entity \"mach\"; stream.toml has session, person, match",
             "stream.toml: derived \"people\": no entity \"parson\"",
             "stream.toml: derived \"enrolments\": there is no derived/enrolments.sql",
         ],

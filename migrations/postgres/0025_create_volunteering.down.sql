@@ -1,0 +1,3 @@
+-- Undoes 0025; indexes go with the table.
+
+drop table volunteering;

@@ -1,0 +1,18 @@
+-- A whole snapshot: the latest by (timestamp, event id) wins entirely, in whichever form it is told. The guard is for
+-- redelivery and reordering.
+with companies_known as (
+    insert into companies (id) select distinct company_id from batch order by 1 on conflict do nothing)
+insert into volunteering as known
+    (source, source_id, user_id, company_id, hours, activity_date, activity_name, activity_type, verified,
+     snapshot_at, snapshot_event)
+select distinct on (source_system, source_id)
+    source_system, source_id, user_id, company_id, hours_logged, activity_date, activity_name, activity_type,
+    coalesce(verified, false), envelope_timestamp, envelope_id
+from batch
+order by source_system, source_id, envelope_timestamp desc, envelope_id desc
+on conflict (source, source_id) do update set
+    user_id = excluded.user_id, company_id = excluded.company_id, hours = excluded.hours,
+    activity_date = excluded.activity_date, activity_name = excluded.activity_name,
+    activity_type = excluded.activity_type, verified = excluded.verified,
+    snapshot_at = excluded.snapshot_at, snapshot_event = excluded.snapshot_event
+where (excluded.snapshot_at, excluded.snapshot_event) > (known.snapshot_at, known.snapshot_event);
