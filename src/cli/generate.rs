@@ -4,13 +4,19 @@
 //! structs first (who, what, when) and each line is written out only when its turn comes.
 
 mod activity;
+mod again;
 mod chance;
+mod course;
 mod identity;
+mod lesson;
 mod order;
 mod pairing;
 mod payload;
 mod people;
 mod poison;
+mod pools;
+mod report;
+mod score;
 mod sheet;
 mod spelling;
 mod words;

@@ -1,13 +1,14 @@
-//! What people do: matches, their lives and ends, gatherings, skill shares, milestones.
+//! What people do: matches, their lives and ends, gatherings, skill shares, milestones; how much of everything there is.
 
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::index::sample;
 
+use super::chance::preferably;
+use super::pools::{MARGIN, Pools};
 use super::world::{DAY, END, HOUR, MINUTE, Micros, Pairing, What, World};
+use super::{course, lesson, report, score};
 
-/// Between an event and what must lie after it; data times precede their envelope by up to five minutes.
-const MARGIN: Micros = 30 * MINUTE;
 const GATHERING_SIZE_MAX: usize = 12;
 
 /// How many events of each type, in sum what is left after the syncs.
@@ -21,72 +22,42 @@ struct Quota {
     feedback: usize,
     milestones: usize,
     imports: usize,
+    /// Schedulings and ratings included, as are the corrections of what is reported.
+    lessons: usize,
+    courses: usize,
+    scores: usize,
+    enrolments: usize,
+    volunteering: usize,
+    volunteering_elsewhere: usize,
 }
 
 impl Quota {
+    /// In thousandths of the log; the syncs are about a hundred of them.
     fn of(total: usize) -> Self {
-        let part = |share: usize| total * share / 90;
+        let part = |share: usize| total * share / 900;
         let mut quota = Self {
-            matched: part(6).max(1),
-            ended: part(3),
-            logged: part(12),
-            attended: part(20),
-            skill_shares: part(12),
+            matched: part(45).max(1),
+            ended: part(22),
+            logged: part(85),
+            attended: part(140),
+            skill_shares: part(80),
             checkins: 0,
-            feedback: part(8),
-            milestones: part(4),
+            feedback: part(55),
+            milestones: part(30),
             imports: total / 5_000,
+            lessons: part(130),
+            courses: part(85),
+            scores: part(35),
+            enrolments: part(20),
+            volunteering: part(13),
+            volunteering_elsewhere: part(8),
         };
-        let planned = quota.matched + quota.ended + quota.logged + quota.attended + quota.skill_shares;
-        quota.checkins = total - planned - quota.feedback - quota.milestones - quota.imports;
+        let buddies = quota.matched + quota.ended + quota.logged + quota.attended + quota.skill_shares + quota.feedback;
+        let learning = quota.lessons + quota.courses + quota.scores;
+        let reports = quota.enrolments + quota.volunteering + quota.volunteering_elsewhere;
+        quota.checkins = total - buddies - quota.milestones - quota.imports - learning - reports;
         quota
     }
-}
-
-/// People by the moment they became known, to choose among those known at a time.
-struct Pools {
-    participants: Vec<(Micros, u32)>,
-    volunteers: Vec<(Micros, u32)>,
-    /// From here on there is somebody of both.
-    opens_at: Micros,
-}
-
-impl Pools {
-    fn of(world: &World) -> Self {
-        let known = |parity: u32| {
-            let mut pool: Vec<_> = (0..)
-                .zip(&world.people)
-                .filter(|(number, _)| number % 2 == parity)
-                .map(|(number, person)| (person.known_at + MARGIN, number))
-                .collect();
-            pool.sort_unstable();
-            pool
-        };
-        let (participants, volunteers) = (known(0), known(1));
-        let opens_at = participants[0].0.max(volunteers[0].0) + 1;
-        Self { participants, volunteers, opens_at }
-    }
-
-    fn participant(&self, rng: &mut StdRng, at: Micros) -> u32 {
-        pick(&self.participants, rng, at)
-    }
-
-    fn volunteer(&self, rng: &mut StdRng, at: Micros) -> u32 {
-        pick(&self.volunteers, rng, at)
-    }
-
-    fn anybody(&self, rng: &mut StdRng, at: Micros) -> u32 {
-        if rng.random_bool(0.6) { self.participant(rng, at) } else { self.volunteer(rng, at) }
-    }
-
-    fn moment(&self, rng: &mut StdRng) -> Micros {
-        rng.random_range(self.opens_at..END)
-    }
-}
-
-fn pick(pool: &[(Micros, u32)], rng: &mut StdRng, at: Micros) -> u32 {
-    let known = pool.partition_point(|(known_at, _)| *known_at <= at);
-    pool[rng.random_range(0..known)].1
 }
 
 /// Plans `total` events around the people of `world`.
@@ -106,10 +77,7 @@ pub(super) fn live(world: &mut World, rng: &mut StdRng, total: usize) {
     for _ in 0..quota.skill_shares {
         share_skill(world, rng, &pools);
     }
-    for _ in 0..quota.checkins {
-        let (pairing, at) = within_match(world, rng);
-        world.push(rng, at, What::CheckIn(pairing));
-    }
+    check_in(world, rng, quota.checkins);
     for _ in 0..quota.feedback {
         give_feedback(world, rng);
     }
@@ -122,11 +90,17 @@ pub(super) fn live(world: &mut World, rng: &mut StdRng, total: usize) {
         let at = pools.moment(rng);
         world.push(rng, at, What::Import);
     }
+    lesson::teach(world, rng, &pools, quota.lessons);
+    course::learn(world, rng, &pools, quota.courses);
+    score::listen(world, rng, &pools, quota.scores);
+    report::enrol(world, rng, &pools, quota.enrolments);
+    report::volunteer(world, rng, &pools, quota.volunteering, report::Form::Ingest);
+    report::volunteer(world, rng, &pools, quota.volunteering_elsewhere, report::Form::External);
 }
 
 fn match_people(world: &mut World, rng: &mut StdRng, pools: &Pools, count: usize) {
     for pairing in 0..count as u32 {
-        let at = rng.random_range(pools.opens_at..END - 20 * DAY);
+        let at = pools.early_moment(rng);
         let buddy = pools.volunteer(rng, at);
         // A few volunteers are somebody's participant as well.
         let crossing = pools.volunteer(rng, at);
@@ -151,13 +125,39 @@ fn any_match(world: &World, rng: &mut StdRng) -> u32 {
     rng.random_range(0..world.pairings.len()) as u32
 }
 
+fn last_moment(pairing: &Pairing) -> Micros {
+    pairing.ended_at.map_or(END, |ended_at| ended_at - MARGIN)
+}
+
+fn both_awake(world: &World, pairing: u32, at: Micros) -> bool {
+    let Pairing { participant, buddy, .. } = world.pairings[pairing as usize];
+    world.is_awake(participant, at) && world.is_awake(buddy, at)
+}
+
 /// A match and a moment of its life.
 fn within_match(world: &World, rng: &mut StdRng) -> (u32, Micros) {
-    let number = any_match(world, rng);
-    let pairing = &world.pairings[number as usize];
-    let until = pairing.ended_at.map_or(END, |ended_at| ended_at - MARGIN);
-    let at = rng.random_range(pairing.matched_at + MARGIN..until);
-    (number, at)
+    let draw = |rng: &mut StdRng| {
+        let number = any_match(world, rng);
+        let pairing = &world.pairings[number as usize];
+        (number, rng.random_range(pairing.matched_at + MARGIN..last_moment(pairing)))
+    };
+    preferably(rng, draw, |(number, at)| both_awake(world, *number, *at))
+}
+
+/// Some matches check in about weekly for a while, others never.
+fn check_in(world: &mut World, rng: &mut StdRng, mut left: usize) {
+    while left > 0 {
+        let (pairing, mut at) = within_match(world, rng);
+        let until = last_moment(&world.pairings[pairing as usize]);
+        loop {
+            world.push(rng, at, What::CheckIn(pairing));
+            left -= 1;
+            at += rng.random_range(4 * DAY..9 * DAY);
+            if left == 0 || at >= until || !both_awake(world, pairing, at) || rng.random_bool(0.12) {
+                break;
+            }
+        }
+    }
 }
 
 /// Gatherings of a match or of a community; each person attends a gathering once.
@@ -208,15 +208,22 @@ fn share_skill(world: &mut World, rng: &mut StdRng, pools: &Pools) {
     world.push(rng, at, what);
 }
 
-/// After a while, or in the days after the end.
+/// After a while, or in the days after the end; by no means of every match, and the quiet give none.
 fn give_feedback(world: &mut World, rng: &mut StdRng) {
-    let number = any_match(world, rng);
-    let pairing = &world.pairings[number as usize];
-    let (from, until) = match pairing.ended_at {
-        Some(ended_at) if rng.random_bool(0.6) => (ended_at, (ended_at + 5 * DAY).min(END)),
-        Some(ended_at) => (pairing.matched_at + DAY, ended_at - MARGIN),
-        None => (pairing.matched_at + 14 * DAY, END),
+    let draw = |rng: &mut StdRng| {
+        let number = any_match(world, rng);
+        let pairing = &world.pairings[number as usize];
+        let (from, until) = match pairing.ended_at {
+            Some(ended_at) if rng.random_bool(0.6) => (ended_at, (ended_at + 5 * DAY).min(END)),
+            Some(ended_at) => (pairing.matched_at + DAY, ended_at - MARGIN),
+            None => (pairing.matched_at + 14 * DAY, END),
+        };
+        (number, rng.random_range(from + MINUTE..until), rng.random_bool(0.4))
     };
-    let at = rng.random_range(from + MINUTE..until);
-    world.push(rng, at, What::Feedback(number));
+    let giver_is_awake = |(number, at, by_buddy): &(u32, Micros, bool)| {
+        let pairing = &world.pairings[*number as usize];
+        world.is_awake(if *by_buddy { pairing.buddy } else { pairing.participant }, *at)
+    };
+    let (pairing, at, by_buddy) = preferably(rng, draw, giver_is_awake);
+    world.push(rng, at, What::Feedback { pairing, by_buddy });
 }

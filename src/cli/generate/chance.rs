@@ -24,6 +24,12 @@ pub(super) enum Kind {
     Gathering,
     Trace,
     Account,
+    Contents,
+    Lesson,
+    Study,
+    Text,
+    Enrolment,
+    Deed,
 }
 
 /// The source of all randomness of one log.
@@ -53,6 +59,19 @@ impl Chance {
     pub(super) fn rng(&self, kind: Kind, number: u32) -> StdRng {
         StdRng::seed_from_u64(mix(self.seed.rotate_left(16) ^ key(kind, number)))
     }
+}
+
+/// The first of a few draws that fits, else the last one: in a small world nothing better may exist.
+pub(super) fn preferably<T>(rng: &mut StdRng, mut draw: impl FnMut(&mut StdRng) -> T, fits: impl Fn(&T) -> bool) -> T {
+    const TRIES: usize = 12;
+    let mut drawn = draw(rng);
+    for _ in 0..TRIES {
+        if fits(&drawn) {
+            break;
+        }
+        drawn = draw(rng);
+    }
+    drawn
 }
 
 /// One of a list.

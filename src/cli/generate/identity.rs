@@ -50,7 +50,7 @@ impl Profile {
 }
 
 /// How a system numbers a person; Workday as provider and Workday as directory agree.
-fn external_number(world: &World, system: &str, person: u32) -> String {
+pub(super) fn external_number(world: &World, system: &str, person: u32) -> String {
     match system {
         "azure_ad" => world.chance.id(Kind::Account, person).to_string(),
         "okta" => format!("00u{person:08}"),

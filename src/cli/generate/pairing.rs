@@ -4,7 +4,7 @@ use rand::Rng;
 use serde_json::{Value, json};
 
 use super::chance::{Kind, one_of};
-use super::payload::some_of;
+use super::payload::{put_program, some_of};
 use super::sheet::{Sheet, share_of_one};
 use super::words::{FAREWELLS, INTERESTS, LANGUAGES, NOTES, OUTINGS, PLACES};
 use super::world::{DAY, World};
@@ -26,18 +26,7 @@ pub(super) fn matched(world: &World, pairing: u32, sheet: &mut Sheet) {
             "location": one_of(rng, &PLACES),
         })
     });
-    let buddy = world.pairings[pairing as usize].buddy;
-    let program = world.people[buddy as usize].company;
-    let campaign = program * 4 + sheet.rng.random_range(0..4);
-    let group = sheet.rng.random_range(0..5);
-    for (key, share, kind, number) in [
-        ("programId", 0.8, Kind::Program, program),
-        ("campaignId", 0.5, Kind::Campaign, campaign),
-        ("beneficiaryGroupId", 0.3, Kind::Group, group),
-    ] {
-        let id = sheet.rng.random_bool(share).then(|| world.chance.id(kind, number));
-        sheet.put_id_if_any(key, id);
-    }
+    put_program(world, world.pairings[pairing as usize].buddy, sheet);
 }
 
 pub(super) fn ended(world: &World, pairing: u32, sheet: &mut Sheet) {
@@ -94,11 +83,10 @@ pub(super) fn checkin(world: &World, pairing: u32, sheet: &mut Sheet) {
     );
 }
 
-pub(super) fn feedback(world: &World, pairing: u32, sheet: &mut Sheet) {
+pub(super) fn feedback(world: &World, pairing: u32, by_buddy: bool, sheet: &mut Sheet) {
     sheet.put_id("matchId", world.chance.id(Kind::Match, pairing));
-    let role = one_of(&mut sheet.rng, &["participant", "participant", "participant", "buddy", "buddy"]);
     let rating = share_of_one(&mut sheet.rng, 25);
-    sheet.put("fromRole", role);
+    sheet.put("fromRole", if by_buddy { "buddy" } else { "participant" });
     sheet.put("rating", rating);
     sheet.maybe("feedbackText", 0.6, |rng| one_of(rng, &NOTES));
     sheet.put_moment("submittedAt");

@@ -1,4 +1,4 @@
-//! What each type says: the `data` of gatherings, skill shares and milestones; matches and identities have files of their own.
+//! What each type says: the `data` of gatherings, skill shares and milestones; the others have files of their own.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -8,7 +8,7 @@ use super::chance::{Kind, one_of};
 use super::sheet::{Sheet, share_of_one};
 use super::words::{GATHERINGS, MILESTONES, NOTES, PLACES, SKILLS, TAGS};
 use super::world::{DAY, Event, HOUR, MINUTE, Micros, What, World};
-use super::{identity, pairing};
+use super::{course, identity, lesson, pairing, report, score};
 
 const FORMATS: [&str; 3] = ["in-person", "online", "hybrid"];
 
@@ -24,44 +24,81 @@ pub(super) fn kind(what: What) -> &'static str {
         What::Attended { .. } => "buddy.event.attended",
         What::SkillShare { .. } => "buddy.skill_share.completed",
         What::CheckIn(_) => "buddy.checkin.completed",
-        What::Feedback(_) => "buddy.feedback.submitted",
+        What::Feedback { .. } => "buddy.feedback.submitted",
         What::Milestone { .. } => "buddy.milestone.reached",
         What::Import => "buddy.import.batch",
+        What::Scheduled { .. } => "kintell.session.scheduled",
+        What::Held(_) => "kintell.session.completed",
+        What::Rated { .. } => "kintell.rating.created",
+        What::Progress { .. } => "upskilling.progress.updated",
+        What::CourseDone(_) => "upskilling.course.completed",
+        What::Credential(_) => "upskilling.credential.issued",
+        What::Scored { .. } => "q2q.outcome.scored",
+        What::Enrolled { .. } => "ingest.enrollment.created",
+        What::Volunteered { .. } => "ingest.volunteer.logged",
+        What::VolunteeredElsewhere { .. } => "external.volunteer.logged",
+    }
+}
+
+/// The field that names the entity which an event makes, where nothing else names it.
+fn made(what: What) -> Option<&'static str> {
+    match what {
+        What::Logged(_) => Some("eventId"),
+        What::SkillShare { .. } => Some("sessionId"),
+        What::CheckIn(_) => Some("checkinId"),
+        What::Feedback { .. } => Some("feedbackId"),
+        What::Import => Some("batchId"),
+        What::Rated { .. } => Some("ratingId"),
+        What::Credential(_) => Some("credentialId"),
+        What::Scored { .. } => Some("scoreId"),
+        _ => None,
     }
 }
 
 /// Writes the contents of an event.
 pub(super) fn fill(world: &World, event: &Event, sheet: &mut Sheet) {
-    // Most entities have one creating event, so the event's number is theirs as well.
-    let entity = world.chance.id(Kind::Entity, event.number);
+    if let Some(key) = made(event.what) {
+        // Such an entity is made by one event, so the number of its contents is the entity's as well.
+        sheet.put_id(key, world.chance.id(Kind::Entity, event.contents));
+    }
     match event.what {
         What::Company { company } => identity::company(world, company, sheet),
         What::External(snapshot) => identity::external(world, snapshot, sheet),
         What::Directory(snapshot) => identity::directory(world, snapshot, sheet),
         What::Matched(pairing) => pairing::matched(world, pairing, sheet),
         What::Ended(pairing) => pairing::ended(world, pairing, sheet),
-        What::Logged(pairing) => {
-            sheet.put_id("eventId", entity);
-            pairing::logged(world, pairing, sheet);
-        }
+        What::Logged(pairing) => pairing::logged(world, pairing, sheet),
         What::Attended { gathering, person, pairing } => attended(world, gathering, person, pairing, sheet),
-        What::SkillShare { teacher, learner, pairing } => {
-            sheet.put_id("sessionId", entity);
-            skill_share(world, teacher, learner, pairing, sheet);
-        }
-        What::CheckIn(pairing) => {
-            sheet.put_id("checkinId", entity);
-            pairing::checkin(world, pairing, sheet);
-        }
-        What::Feedback(pairing) => {
-            sheet.put_id("feedbackId", entity);
-            pairing::feedback(world, pairing, sheet);
-        }
+        What::SkillShare { teacher, learner, pairing } => skill_share(world, teacher, learner, pairing, sheet),
+        What::CheckIn(pairing) => pairing::checkin(world, pairing, sheet),
+        What::Feedback { pairing, by_buddy } => pairing::feedback(world, pairing, by_buddy, sheet),
         What::Milestone { person, step } => milestone(world, person, step, sheet),
-        What::Import => {
-            sheet.put_id("batchId", entity);
-            import(sheet);
-        }
+        What::Import => import(sheet),
+        What::Scheduled { lesson, shift } => lesson::scheduled(world, lesson, shift, sheet),
+        What::Held(lesson) => lesson::held(world, lesson, sheet),
+        What::Rated { lesson, by_volunteer } => lesson::rated(world, lesson, by_volunteer, sheet),
+        What::Progress { study, percent, status } => course::progress(world, study, percent, status, sheet),
+        What::CourseDone(study) => course::done(world, study, sheet),
+        What::Credential(study) => course::credential(world, study, sheet),
+        What::Scored { text, person, dimension } => score::scored(world, text, person, dimension, sheet),
+        What::Enrolled { enrolment, stage } => report::enrolled(world, enrolment, stage, sheet),
+        What::Volunteered { deed, corrected } => report::volunteered(world, deed, corrected, sheet),
+        What::VolunteeredElsewhere { deed, corrected } => report::volunteered_elsewhere(world, deed, corrected, sheet),
+    }
+}
+
+/// Programme, campaign and group, where the publisher knows them: those of somebody's company.
+pub(super) fn put_program(world: &World, person: u32, sheet: &mut Sheet) {
+    let program = world.people[person as usize].company;
+    let campaign = program * 4 + sheet.rng.random_range(0..4);
+    let group = sheet.rng.random_range(0..5);
+    for (key, share, kind, number) in [
+        ("programId", 0.8, Kind::Program, program),
+        ("campaignId", 0.5, Kind::Campaign, campaign),
+        ("beneficiaryGroupId", 0.3, Kind::Group, group),
+    ] {
+        let id = sheet.rng.random_bool(share).then(|| world.chance.id(kind, number));
+        sheet.put_id_if_any(key, id);
     }
 }
 
@@ -168,7 +205,7 @@ pub(super) fn some_of(rng: &mut StdRng, list: &[&'static str]) -> Vec<&'static s
     list.iter().skip(first).take(count).copied().collect()
 }
 
-fn goals(rng: &mut StdRng) -> Vec<u32> {
+pub(super) fn goals(rng: &mut StdRng) -> Vec<u32> {
     let first = rng.random_range(1..=17);
     if rng.random_bool(0.5) { vec![first] } else { vec![first, first % 17 + 1] }
 }

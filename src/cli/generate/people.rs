@@ -8,7 +8,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::chance::one_of;
-use super::world::{Change, DAY, END, HOUR, MINUTE, Micros, Person, START, Snapshot, What, World};
+use super::world::{Change, DAY, END, HOUR, MINUTE, Micros, Person, Quiet, START, Snapshot, What, World};
 
 const PROVIDERS: [&str; 3] = ["workday", "okta", "azure_ad"];
 /// Everybody is known by then, so that matches still have time to live.
@@ -49,7 +49,19 @@ fn enter(world: &mut World, rng: &mut StdRng, person: u32, company_count: u32) {
         at += rng.random_range(MINUTE..6 * HOUR);
     }
     world.push(rng, at, What::Directory(snapshot(person, Change::Entry)));
-    world.people.push(Person { company: rng.random_range(0..company_count), known_at: at, provider });
+    let company = rng.random_range(0..company_count);
+    world.people.push(Person { company, known_at: at, provider, quiet: quiet(rng, at) });
+}
+
+/// Some stop for good, some pause: what is due to them, or asked of them, must come and go.
+fn quiet(rng: &mut StdRng, known_at: Micros) -> Quiet {
+    let from = rng.random_range(known_at + 30 * DAY..END);
+    let until = match rng.random_range(0..10) {
+        0..2 => END + DAY,
+        2..6 => from + rng.random_range(20 * DAY..90 * DAY),
+        _ => from,
+    };
+    Quiet { from, until }
 }
 
 fn resync(world: &mut World, rng: &mut StdRng, number: u32) {

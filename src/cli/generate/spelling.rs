@@ -77,9 +77,10 @@ fn any_offset(rng: &mut StdRng) -> FixedOffset {
 fn write(world: &World, event: &Event, spelling: Spelling, mut rng: StdRng) -> String {
     let Spelling { envelope, pen, nulls, mut shuffle } = spelling;
     let kind = payload::kind(event.what);
+    let contents = world.chance.rng(Kind::Contents, event.contents);
     let id = pen.id(world.chance.id(Kind::Event, event.number)).to_string();
     let trace = Trace::of(world, event, pen, &mut rng, nulls);
-    let mut sheet = Sheet::new(pen, rng, event.at, nulls);
+    let mut sheet = Sheet::new(pen, contents, event.told_at(), nulls);
     payload::fill(world, event, &mut sheet);
     sheet.put_extras();
     let data = sheet.into_text(shuffle.as_mut());
@@ -131,7 +132,12 @@ impl Trace {
 
 fn service(event: &Event) -> &'static str {
     let kind = payload::kind(event.what);
-    if kind.starts_with("buddy.") { "buddy-service" } else { "identity-service" }
+    match kind.split('.').next() {
+        Some("buddy") => "buddy-service",
+        Some("kintell" | "upskilling") => "learning-connector",
+        Some("q2q") => "text-scoring",
+        _ => "identity-service",
+    }
 }
 
 fn add(members: &mut Members, key: &'static str, value: Option<impl Into<String>>) {

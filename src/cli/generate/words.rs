@@ -164,3 +164,46 @@ pub(super) const MILESTONES: [(&str, &str, u32, &str); 14] = [
     ("Programme completed", "completion", 100, "badge-done"),
     ("Surprise", "other", 0, "badge-star"),
 ];
+
+/// What lessons are about.
+pub(super) const TOPICS: [&str; 8] =
+    ["small talk", "at the doctor's", "past tense", "job interview", "housing", "CV", "career plan", "pronunciation"];
+
+/// Courses: provider, its own id, name.
+pub(super) const COURSES: [(&str, &str, &str); 10] = [
+    ("ecornell", "EC-101", "Project Management Essentials"),
+    ("ecornell", "EC-204", "Data Analysis for Beginners"),
+    ("ecornell", "EC-310", "Leading Diverse Teams"),
+    ("itslearning", "its-norsk-a2", "Norsk A2 på nett"),
+    ("itslearning", "its-digital", "Digital everyday life"),
+    ("itslearning", "its-helse", "Health and care, introduction"),
+    ("coursera", "customer-service", "Customer Service Fundamentals"),
+    ("coursera", "python-start", "Python, a first course"),
+    ("linkedin-learning", "cv-2025", "Your CV & your profile"),
+    ("linkedin-learning", "excel-1", "Spreadsheets I"),
+];
+
+/// What people are enrolled in: who reports it, its type, its id there, its name.
+pub(super) const OFFERS: [(&str, &str, &str, &str); 7] = [
+    ("kintell", "language_course", "lang-evening-b1", "Evening course B1"),
+    ("kintell", "language_course", "lang-start", "Language start"),
+    ("upskilling", "upskilling_course", "ups-data", "Data skills"),
+    ("upskilling", "certification_program", "cert-care", "Certified care assistant"),
+    ("mentorship", "mentorship_program", "mentor-2025", "Mentors 2025"),
+    ("manual", "buddy_program", "buddies", "Buddies"),
+    ("manual", "other", "open-house", "Open house"),
+];
+
+/// Voluntary work: its name, its type in the contract and in the older one, the cause.
+pub(super) const DEEDS: [(&str, &str, &str, &str); 6] = [
+    ("Food bank shift", "hands_on_volunteering", "general", "Poverty"),
+    ("Homework help", "skills_volunteering", "tutoring", "Education"),
+    ("Online mentoring", "virtual_volunteering", "mentorship", "Employment"),
+    ("Board meeting of the shelter", "board_service", "other", "Housing"),
+    ("Legal advice evening", "pro_bono", "skills_based", "Justice"),
+    ("Charity run", "other", "event", "Health"),
+];
+
+/// Organisations that people work for.
+pub(super) const NONPROFITS: [&str; 5] =
+    ["Byens Matsentral", "Refugee Council", "Læringsloftet", "Warm Rooms e.V.", "Green Riverbank"];

@@ -6,7 +6,11 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::chance::{Chance, Kind};
-use super::{activity, people};
+use super::course::{Status, Study};
+use super::lesson::Lesson;
+use super::report::{Deed, Enrolment, Stage};
+use super::score::Dimension;
+use super::{activity, again, people};
 
 /// Microseconds since 1970, as everything here that ends in `_at` or is called `at`.
 pub(super) type Micros = i64;
@@ -27,6 +31,20 @@ pub(super) struct Person {
     pub(super) known_at: Micros,
     /// The provider that reported them before the directory did.
     pub(super) provider: Option<&'static str>,
+    pub(super) quiet: Quiet,
+}
+
+/// A time in which somebody does nothing, unless there is nobody else to do it.
+#[derive(Clone, Copy)]
+pub(super) struct Quiet {
+    pub(super) from: Micros,
+    pub(super) until: Micros,
+}
+
+impl Quiet {
+    pub(super) fn covers(self, at: Micros) -> bool {
+        (self.from..self.until).contains(&at)
+    }
 }
 
 /// A participant and a buddy, matched.
@@ -60,25 +78,89 @@ pub(super) struct Snapshot {
 /// What happens. Numbers are indices into the lists of `World`; a pairing that is `Some` is named in the event.
 #[derive(Clone, Copy)]
 pub(super) enum What {
-    Company { company: u32 },
+    Company {
+        company: u32,
+    },
     External(Snapshot),
     Directory(Snapshot),
     Matched(u32),
     Ended(u32),
     Logged(u32),
-    Attended { gathering: u32, person: u32, pairing: Option<u32> },
-    SkillShare { teacher: u32, learner: u32, pairing: Option<u32> },
+    Attended {
+        gathering: u32,
+        person: u32,
+        pairing: Option<u32>,
+    },
+    SkillShare {
+        teacher: u32,
+        learner: u32,
+        pairing: Option<u32>,
+    },
     CheckIn(u32),
-    Feedback(u32),
-    Milestone { person: u32, step: u32 },
+    Feedback {
+        pairing: u32,
+        by_buddy: bool,
+    },
+    Milestone {
+        person: u32,
+        step: u32,
+    },
     Import,
+    /// Planned for so many hours later than the lesson comes to be.
+    Scheduled {
+        lesson: u32,
+        shift: i32,
+    },
+    Held(u32),
+    Rated {
+        lesson: u32,
+        by_volunteer: bool,
+    },
+    Progress {
+        study: u32,
+        percent: u8,
+        status: Status,
+    },
+    CourseDone(u32),
+    Credential(u32),
+    Scored {
+        text: u32,
+        person: Option<u32>,
+        dimension: Dimension,
+    },
+    Enrolled {
+        enrolment: u32,
+        stage: Stage,
+    },
+    Volunteered {
+        deed: u32,
+        corrected: bool,
+    },
+    /// The older form of the same.
+    VolunteeredElsewhere {
+        deed: u32,
+        corrected: bool,
+    },
 }
 
-/// One event of the log; `number` names its id and its contents.
+/// One event of the log.
+#[derive(Clone, Copy)]
 pub(super) struct Event {
     pub(super) at: Micros,
+    /// Names its id and its envelope.
     pub(super) number: u32,
+    /// Names its `data`: the number of the event that tells this first, usually itself.
+    pub(super) contents: u32,
+    /// How long ago it was told first.
+    pub(super) delay: u32,
     pub(super) what: What,
+}
+
+impl Event {
+    /// When this was told first.
+    pub(super) fn told_at(&self) -> Micros {
+        self.at - Micros::from(self.delay)
+    }
 }
 
 /// Everything there is to write about.
@@ -86,6 +168,10 @@ pub(super) struct World {
     pub(super) chance: Chance,
     pub(super) people: Vec<Person>,
     pub(super) pairings: Vec<Pairing>,
+    pub(super) lessons: Vec<Lesson>,
+    pub(super) studies: Vec<Study>,
+    pub(super) enrolments: Vec<Enrolment>,
+    pub(super) deeds: Vec<Deed>,
     pub(super) events: Vec<Event>,
 }
 
@@ -98,22 +184,53 @@ impl World {
             chance,
             people: Vec::with_capacity(person_count as usize),
             pairings: Vec::new(),
+            lessons: Vec::new(),
+            studies: Vec::new(),
+            enrolments: Vec::new(),
+            deeds: Vec::new(),
             events: Vec::with_capacity(event_count),
         };
         people::settle(&mut world, &mut rng, event_count, person_count);
         let left = event_count.saturating_sub(world.events.len());
-        activity::live(&mut world, &mut rng, left);
-        world.events.sort_unstable_by_key(|event| (event.at, event.number));
+        let retold = again::count(left);
+        activity::live(&mut world, &mut rng, left - retold);
+        world.sort();
         // Only logs of a few events are cut: there the entries alone are more than asked for.
         world.events.truncate(event_count);
         world.number_changes();
+        again::tell(&mut world, &mut rng, retold);
+        world.sort();
         world
     }
 
     /// Plans an event. Publishers write microseconds, milliseconds or whole seconds.
     pub(super) fn push(&mut self, rng: &mut StdRng, at: Micros, what: What) {
-        let number = u32::try_from(self.events.len()).expect("the number of events is limited");
-        self.events.push(Event { at: coarsen(rng, at), number, what });
+        let number = self.next_number();
+        self.events.push(Event { at: coarsen(rng, at), number, contents: number, delay: 0, what });
+    }
+
+    /// Plans what somebody does or lives through: the first for certain, what follows from it until they go quiet, the
+    /// year is over, or `left` events are planned. Gives how many.
+    pub(super) fn push_acts(&mut self, rng: &mut StdRng, person: u32, acts: &[(Micros, What)], left: usize) -> usize {
+        let goes_on = |(at, _): &&(Micros, What)| *at < END && self.is_awake(person, *at);
+        let following = acts.iter().skip(1).take_while(goes_on).count();
+        let count = left.min(acts.len()).min(1 + following);
+        for (at, what) in &acts[..count] {
+            self.push(rng, *at, *what);
+        }
+        count
+    }
+
+    pub(super) fn is_awake(&self, person: u32, at: Micros) -> bool {
+        !self.people[person as usize].quiet.covers(at)
+    }
+
+    pub(super) fn next_number(&self) -> u32 {
+        u32::try_from(self.events.len()).expect("the number of events is limited")
+    }
+
+    fn sort(&mut self) {
+        self.events.sort_unstable_by_key(|event| (event.at, event.number));
     }
 
     /// What depends on what came before in time: versions of a person, steps of milestones.
