@@ -11,7 +11,15 @@ use milepost::domain::{Domain, Source};
 
 /// A generated log by event type.
 fn by_type() -> BTreeMap<String, Vec<Bytes>> {
-    let args = generate::Args { events: 20_000, seed: 7, people: None, duplicates: 0.0, shuffle: 0.0, poison: 0.0 };
+    let args = generate::Args {
+        events: 20_000,
+        seed: 7,
+        people: None,
+        duplicates: 0.0,
+        shuffle: 0.0,
+        poison: 0.0,
+        retellings: 0.0,
+    };
     let mut log = Vec::new();
     generate::run(&args, &mut log).expect("a log");
     let mut types: BTreeMap<String, Vec<Bytes>> = BTreeMap::new();

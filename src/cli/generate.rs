@@ -53,12 +53,24 @@ pub struct Args {
     /// Broken lines as a share of the events, 0 to 1
     #[arg(long, value_name = "F", default_value_t = 0.0)]
     pub poison: f64,
+    /// Share of events that tell of an entity a second time, under an id of their own, 0 to 0.1
+    #[arg(long, value_name = "F", default_value_t = 0.0)]
+    pub retellings: f64,
 }
 
 impl Args {
     fn people(&self) -> u32 {
         let wanted = self.people.unwrap_or_else(|| (self.events / 20).max(10));
         wanted.min(self.events / 4).max(2)
+    }
+
+    fn retellings(&self) -> Result<f64> {
+        ensure!(
+            (0.0..=0.1).contains(&self.retellings),
+            "--retellings {} is too much or too little\n  hint: give a share of the events from 0 to 0.1",
+            self.retellings
+        );
+        Ok(self.retellings)
     }
 
     fn extras(&self) -> Result<Extras> {
@@ -78,7 +90,7 @@ impl Args {
 /// When a share lies outside 0 to 1, or when `out` refuses a write for another reason than a closed pipe.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<()> {
     let extras = args.extras()?;
-    let world = World::simulate(args.seed, args.events as usize, args.people());
+    let world = World::simulate(args.seed, args.events as usize, args.people(), args.retellings()?);
     match write_lines(&world, &extras, out) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         result => result.context("could not write the generated log"),

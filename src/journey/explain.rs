@@ -124,7 +124,7 @@ fn lasting(micros: Micros) -> String {
 
 fn operands(condition: &Condition, facts: &Facts, now: Micros) -> Vec<Value> {
     match condition {
-        Condition::Aggregate { of, within, .. } => vec![aggregated(of, *within, facts, now)],
+        Condition::Aggregate { of, measure, within, .. } => vec![aggregated(of, *measure, *within, facts, now)],
         Condition::Latest { of, .. } | Condition::Rises { of } => {
             let seen: Vec<Entry> = series(facts, of).into_iter().filter(|entry| entry.at <= now).collect();
             vec![Value {
@@ -149,7 +149,7 @@ fn operands(condition: &Condition, facts: &Facts, now: Micros) -> Vec<Value> {
     }
 }
 
-fn aggregated(of: &Operand, within: Option<Micros>, facts: &Facts, now: Micros) -> Value {
+fn aggregated(of: &Operand, measure: Measure, within: Option<Micros>, facts: &Facts, now: Micros) -> Value {
     let kept = occurrences(facts, &of.fact).filter(|_| of.mark.is_none());
     if let Some(kept) = kept.filter(|kept| kept.series.is_empty()) {
         return match within {
@@ -162,15 +162,19 @@ fn aggregated(of: &Operand, within: Option<Micros>, facts: &Facts, now: Micros) 
     let seen: Vec<&Entry> = all.iter().filter(young).collect();
     let total = sweep::Total::of(seen.iter().copied());
     let mean = total.sum.checked_div(Decimal::from(total.count)).map(|mean| mean.round_dp(6).normalize());
-    let mean = mean.map(|mean| format!(", mean {mean}")).unwrap_or_default();
-    let value = format!("count {}, sum {}{mean}", total.count, total.sum.normalize());
+    let value = match (measure, mean) {
+        (Measure::Count, _) => format!("count {}", total.count),
+        (Measure::Mean, Some(mean)) => format!("mean {mean} of {}", total.count),
+        (Measure::Mean, None) => "nothing yet".to_owned(),
+        (Measure::Sum, _) => format!("sum {} of {}", total.sum.normalize(), total.count),
+    };
     Value { name: of.to_string(), value, events: last_events(seen.iter().map(|entry| entry.event)) }
 }
 
 fn first_few(of: &Operand, kept: &Occurrences, now: Micros) -> Value {
     let seen: Vec<_> = kept.first.iter().filter(|mark| mark.at <= now).collect();
     let value = match seen.len() == kept.first.len() {
-        true => format!("count {}, of which the first {} are kept", kept.count, seen.len()),
+        true => format!("count {}, the first {} are kept", kept.count, seen.len()),
         false => format!("count {}", seen.len()),
     };
     Value { name: of.to_string(), value, events: last_events(seen.iter().map(|mark| mark.event)) }

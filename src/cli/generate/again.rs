@@ -8,8 +8,9 @@ use rand::rngs::StdRng;
 use super::world::{END, Event, HOUR, MINUTE, Micros, SECOND, What, World};
 
 /// How many of so many events.
-pub(super) fn count(event_count: usize) -> usize {
-    event_count / 250
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few events")]
+pub(super) fn count(event_count: usize, share: f64) -> usize {
+    (event_count as f64 * share) as usize
 }
 
 /// Tells `count` of the planned events again, up to an hour after the first time.

@@ -9,7 +9,7 @@ mod retold;
 mod shape;
 
 fn args(events: u32) -> Args {
-    Args { events, seed: 7, people: None, duplicates: 0.0, shuffle: 0.0, poison: 0.0 }
+    Args { events, seed: 7, people: None, duplicates: 0.0, shuffle: 0.0, poison: 0.0, retellings: 0.004 }
 }
 
 fn text(args: &Args) -> String {

@@ -177,7 +177,7 @@ pub(super) struct World {
 
 impl World {
     /// Exactly `event_count` events in the order of time.
-    pub(super) fn simulate(seed: u64, event_count: usize, person_count: u32) -> Self {
+    pub(super) fn simulate(seed: u64, event_count: usize, person_count: u32, retellings: f64) -> Self {
         let chance = Chance::new(seed);
         let mut rng = chance.rng(Kind::Plan, 0);
         let mut world = Self {
@@ -192,7 +192,7 @@ impl World {
         };
         people::settle(&mut world, &mut rng, event_count, person_count);
         let left = event_count.saturating_sub(world.events.len());
-        let retold = again::count(left);
+        let retold = again::count(left, retellings);
         activity::live(&mut world, &mut rng, left - retold);
         world.sort();
         // Only logs of a few events are cut: there the entries alone are more than asked for.
