@@ -211,8 +211,15 @@ impl World {
     pub(crate) async fn dump(&self) -> BTreeMap<String, Vec<String>> {
         let bookkeeping =
             "array['created_at','processed_at','received_at','position','transaction_id','stream_sequence']";
-        let surrogate =
-            ["company_users", "user_external_ids", "external_id_mappings", "program_enrollments", "journey_milestones"];
+        let surrogate = [
+            "company_users",
+            "user_external_ids",
+            "external_id_mappings",
+            "program_enrollments",
+            "journey_milestones",
+            "learning_progress",
+            "evidence_snippets",
+        ];
         let tables = [
             "users",
             "companies",
@@ -231,6 +238,13 @@ impl World {
             "buddy_checkins",
             "buddy_feedback",
             "kintell_sessions",
+            "kintell_ratings",
+            "learning_reports",
+            "learning_progress",
+            "outcome_scores",
+            "evidence_snippets",
+            "enrollment_reports",
+            "volunteering",
             "journey_milestones",
             "event_log",
             "waiting_events",
