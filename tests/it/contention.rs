@@ -24,14 +24,7 @@ async fn of_two_endings_that_two_workers_commit_at_once_both_count() {
     world.drain(&[]);
 
     let running = world.start(&["--workers", "2", "--batch", "1"]);
-    world.pulls(2);
-    let mut held = world.postgres().await;
-    let mut held = held.begin().await.expect("a transaction");
-    sqlx::query("lock table handled_sequences in share mode").execute(&mut *held).await.expect("a lock");
-    world.publish_events(&endings).await;
-    // One has projected its ending and stands right before its commit; the other has too, or waits for the first.
-    world.reaches(BLOCKED, |blocked| blocked == 2);
-    held.rollback().await.expect("the lock is let go");
+    at_once(&world, &endings).await;
     world.reaches("select count(*) from buddy_matches where ended_event is not null", |ended| ended == 2);
 
     // Whoever saw one ending only takes the other match for an active one.
@@ -42,6 +35,76 @@ async fn of_two_endings_that_two_workers_commit_at_once_both_count() {
         assert_eq!(time(&row["completed_at"]), time(&endings[1]["data"]["endedAt"]));
     }
     running.kill();
+}
+
+/// Publishes two events that two workers take at once: one has projected its own and stands right before its commit,
+/// the other has too, or waits for the first.
+async fn at_once(world: &World, events: &[Value; 2]) {
+    world.pulls(2);
+    let mut held = world.postgres().await;
+    let mut held = held.begin().await.expect("a transaction");
+    sqlx::query("lock table handled_sequences in share mode").execute(&mut *held).await.expect("a lock");
+    world.publish_events(events).await;
+    world.reaches(BLOCKED, |blocked| blocked == 2);
+    held.rollback().await.expect("the lock is let go");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ratings_and_a_completion_that_two_workers_commit_at_once_all_count() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let ([participant, volunteer], session) = ([csr.id(), csr.id()], csr.id());
+    let people = [participant, volunteer];
+    world.publish_events(&[csr.person(participant), csr.person(volunteer)]).await;
+    world.publish_events(&[csr.scheduled(session, people)]).await;
+    world.drain(&[]);
+
+    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    let ratings = [csr.rated(session, "participant", 0.25), csr.rated(session, "volunteer", 0.75)];
+    at_once(&world, &ratings).await;
+    world.reaches("select count(*) from kintell_ratings", |ratings| ratings == 2);
+    // Whoever saw one rating only takes it for the mean.
+    assert_eq!(world.number("select rating * 100 from kintell_sessions").await, 50);
+
+    at_once(&world, &[csr.completed(session, people), csr.rated(session, "volunteer", 0.5)]).await;
+    world.reaches("select count(*) from kintell_ratings", |ratings| ratings == 3);
+    world.reaches("select count(*) from kintell_sessions where completed_event is not null", |done| done == 1);
+    at_once(&world, &[csr.rated(session, "volunteer", 1.0), csr.scheduled(session, people)]).await;
+    world.reaches("select count(*) from kintell_ratings", |ratings| ratings == 4);
+    // 0.25, 0.75, 0.5 and 1.0
+    world.reaches("select rating * 1000 from kintell_sessions", |rating| rating == 630);
+    running.kill();
+    assert_eq!(world.prove()["applied"], 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_courses_and_two_tellings_of_one_that_two_workers_commit_at_once_all_count() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let person = csr.id();
+    world.publish_events(&[csr.person(person)]).await;
+    world.drain(&[]);
+    let mut progress = |course: &str, status: &str| {
+        let data = serde_json::json!({"progressId": csr.id(), "userId": person, "provider": "p", "courseId": course,
+            "courseName": course, "progressPercent": 7, "status": status, "updatedAt": csr.tick()});
+        csr.event("upskilling.progress.updated", data)
+    };
+    let begun = [progress("a", "enrolled"), progress("b", "enrolled")];
+    let dropped = [progress("a", "dropped"), progress("b", "dropped")];
+    let again = [progress("a", "in_progress"), progress("a", "dropped")];
+
+    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    for (events, active, courses) in [(&begun, true, 2), (&dropped, false, 0), (&again, false, 0)] {
+        let handled = world.number("select count(*) from learning_reports").await;
+        at_once(&world, events).await;
+        world.reaches("select count(*) from learning_reports", |reports| reports == handled + 2);
+        let open = "select count(*) from learning_progress where status <> 'dropped'";
+        assert_eq!(world.number(open).await, courses);
+        let enrolled = "select count(*) from program_enrollments where status = 'active'";
+        assert_eq!(world.number(enrolled).await == 1, active);
+    }
+    running.kill();
+    assert_eq!(world.prove()["applied"], 7);
 }
 
 struct Pair {

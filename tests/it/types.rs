@@ -1,8 +1,13 @@
 //! Every event type through the real binary: what it does to the tables, column by column, in every envelope.
 
+mod creating;
 mod enrollments;
 mod examples;
+mod kintell;
+mod learning;
 mod people;
+mod reported;
+mod scores;
 mod sessions;
 mod snapshots;
 
@@ -37,6 +42,14 @@ async fn tell(world: &World, csr: &mut Csr, event_type: &str, data: Value) {
 fn all_applied(world: &World) {
     let summary = world.drain(&[]);
     assert_eq!((&summary["applied"], &summary["waiting_total"]), (&summary["received"], &json!(0)), "{summary}");
+}
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    (0..count).fold(vec![Vec::new()], |shorter, next| {
+        let insert = |order: &Vec<usize>, at: usize| [&order[..at], &[next], &order[at..]].concat();
+        shorter.iter().flat_map(|order| (0..=order.len()).map(|at| insert(order, at)).collect::<Vec<_>>()).collect()
+    })
 }
 
 /// The rows of a query must be these.

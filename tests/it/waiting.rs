@@ -108,8 +108,37 @@ fn cases(csr: &mut Csr, [one, two]: [Uuid; 2], matched: Uuid) -> Vec<Case> {
         json!({"feedbackId": csr.id(), "matchId": matched, "fromRole": "buddy", "rating": 0.5, "submittedAt": at});
     let [online, in_person, no_format, no_match] = shares;
     let [attended_in_match, attended_alone] = attendances;
+    let learned = |more: Value| {
+        let mut data = json!({"userId": one, "provider": "p", "courseId": one, "courseName": "c"});
+        data.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        data
+    };
+    let progress = learned(json!({"progressId": one, "progressPercent": 1, "status": "enrolled", "updatedAt": at}));
+    let completion = learned(json!({"progressId": one, "completedAt": at}));
+    let credential = learned(json!({"credentialId": one, "credentialType": "badge", "issuedAt": at}));
+    let company = csr.company;
+    let score = json!({"scoreId": csr.id(), "textId": csr.id(), "textType": "checkin_note", "userId": one,
+                       "dimension": "belonging", "score": 0, "scoredAt": at});
+    let enrollment = json!({"sourceSystem": "manual", "sourceId": one, "userId": one, "companyId": company,
+                            "programType": "language_course", "programId": "p", "programName": "n",
+                            "enrollmentDate": at, "status": "enrolled"});
+    let hours = json!({"sourceSystem": "manual", "sourceId": one, "sourceTenantId": "t", "userId": one,
+                       "externalUserId": "e", "companyId": company, "activityName": "n", "activityType": "other",
+                       "hoursLogged": 1, "activityDate": at});
+    let older = json!({"source": "workday", "externalId": one, "userId": one, "companyId": company,
+                       "activityName": "n", "activityType": "other", "hours": 1, "activityDate": at});
+    let (planned, held) = (csr.id(), csr.id());
     let case = |event, wants, rows| Case { event, wants, rows };
     vec![
+        case(csr.scheduled(planned, [one, two]), both(), "kintell_sessions"),
+        case(csr.completed(held, [one, two]), both(), "kintell_sessions"),
+        case(csr.event("upskilling.progress.updated", progress), vec![person.clone()], "learning_progress"),
+        case(csr.event("upskilling.course.completed", completion), vec![person.clone()], "learning_progress"),
+        case(csr.event("upskilling.credential.issued", credential), vec![person.clone()], "learning_progress"),
+        case(csr.event("q2q.outcome.scored", score), vec![person.clone()], "outcome_scores"),
+        case(csr.event("ingest.enrollment.created", enrollment), vec![person.clone()], "enrollment_reports"),
+        case(csr.event("ingest.volunteer.logged", hours), vec![person.clone()], "volunteering"),
+        case(csr.event("external.volunteer.logged", older), vec![person.clone()], "volunteering"),
         case(csr.matched(matched, one, two), both(), "buddy_matches"),
         case(csr.ended(matched, one, two, "other"), vec![pair.clone()], "buddy_matches where status = 'ended'"),
         case(csr.logged(matched), vec![pair.clone()], "buddy_events where event_type = 'hangout'"),
@@ -129,7 +158,7 @@ fn cases(csr: &mut Csr, [one, two]: [Uuid; 2], matched: Uuid) -> Vec<Case> {
 async fn each_kind_of_reference_is_waited_for_and_released_by_the_last_of_them() {
     let world = World::new().await;
     let mut csr = Csr::new();
-    for number in 0..12 {
+    for number in 0..21 {
         let (people, matched) = ([csr.id(), csr.id()], csr.id());
         let case = cases(&mut csr, people, matched).remove(number);
         let name = case.event.to_string();

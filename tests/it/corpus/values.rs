@@ -11,6 +11,7 @@ const fn violation(field: &'static str) -> Fate {
 pub(super) fn plant(corpus: &mut Corpus) {
     free_numbers(corpus);
     typed_values(corpus);
+    of_types(corpus);
     times(corpus);
     texts(corpus);
     references(corpus);
@@ -105,6 +106,67 @@ fn typed_values(corpus: &mut Corpus) {
         },
         violation("/data/checkinId"),
     );
+}
+
+/// What other types ask of their values.
+fn of_types(corpus: &mut Corpus) {
+    let (one, two, session, at) = (corpus.people[0], corpus.people[1], corpus.id(), "2026-01-01T00:00:00Z");
+    let completed = json!({"sessionId": session, "sessionType": "language", "participantId": one, "volunteerId": two,
+        "scheduledAt": at, "completedAt": at, "durationMinutes": 1});
+    let rating =
+        json!({"ratingId": session, "sessionId": session, "fromRole": "volunteer", "rating": 1, "createdAt": at});
+    let progress = json!({"progressId": session, "userId": one, "provider": "p", "courseId": "c", "courseName": "",
+        "progressPercent": 100, "status": "enrolled", "updatedAt": at});
+    let score = json!({"scoreId": session, "textId": session, "textType": "checkin_note", "dimension": "belonging",
+        "score": 0, "scoredAt": at});
+    let hours = json!({"externalId": "x", "source": "workday", "userId": one, "companyId": session,
+        "activityName": "", "activityType": "event", "hours": 10000, "activityDate": at});
+    let snippet = |hash: &str| json!([{"snippetText": "SECRET", "snippetHash": hash}]);
+    let long = "\u{1F600}".repeat(256);
+    for (event_type, data, field, value, fate) in [
+        ("kintell.session.completed", &completed, "languageLevel", json!("any words at all"), Fate::Applied),
+        ("kintell.session.completed", &completed, "topics", json!([]), Fate::Applied),
+        ("kintell.session.completed", &completed, "topics", json!([1]), violation("/data/topics/0")),
+        ("kintell.session.completed", &completed, "sessionType", json!("skill_share"), violation("/data/sessionType")),
+        ("kintell.session.completed", &completed, "durationMinutes", json!(0), violation("/data/durationMinutes")),
+        ("kintell.session.completed", &completed, "scheduledAt", json!(null), violation("/data/scheduledAt")),
+        (
+            "kintell.session.completed",
+            &completed,
+            "externalSessionId",
+            json!(long),
+            violation("/data/externalSessionId"),
+        ),
+        ("kintell.rating.created", &rating, "rating", json!(1e-320), Fate::Applied),
+        ("kintell.rating.created", &rating, "rating", json!(1.01), violation("/data/rating")),
+        ("kintell.rating.created", &rating, "fromRole", json!("buddy"), violation("/data/fromRole")),
+        ("kintell.rating.created", &rating, "feedbackText", json!("SECRET"), Fate::Applied),
+        ("upskilling.progress.updated", &progress, "progressPercent", json!(101), violation("/data/progressPercent")),
+        ("upskilling.progress.updated", &progress, "progressPercent", json!(0), Fate::Applied),
+        ("upskilling.progress.updated", &progress, "courseId", json!(long), violation("/data/courseId")),
+        ("upskilling.progress.updated", &progress, "courseName", json!(long.repeat(20)), Fate::Applied),
+        ("q2q.outcome.scored", &score, "confidence", json!(1.5), violation("/data/confidence")),
+        ("q2q.outcome.scored", &score, "snippets", snippet("a"), violation("/data/snippets/0/snippetHash")),
+        ("q2q.outcome.scored", &score, "snippets", snippet(&"x".repeat(64)), Fate::Dead("database", None)),
+        ("q2q.outcome.scored", &score, "snippets", snippet(&"F0".repeat(32)), Fate::Applied),
+        ("external.volunteer.logged", &hours, "hours", json!(0), violation("/data/hours")),
+        ("external.volunteer.logged", &hours, "hours", json!(10_000.5), violation("/data/hours")),
+        ("external.volunteer.logged", &hours, "hours", json!(0.25), Fate::Applied),
+        ("external.volunteer.logged", &hours, "externalId", json!(long), violation("/data/externalId")),
+        ("external.volunteer.logged", &hours, "externalId", json!("\u{1F600}".repeat(255)), Fate::Applied),
+    ] {
+        let mut event = corpus.of_type(event_type, data.clone());
+        event["data"][field] = value;
+        if event_type == "q2q.outcome.scored" {
+            event["data"]["scoreId"] = json!(corpus.id());
+        }
+        corpus.event(&format!("{event_type} with {field}"), &event, fate);
+    }
+    // The widest key of a course.
+    let wide = json!("\u{1F600}".repeat(255));
+    let mut event = corpus.of_type("upskilling.progress.updated", progress);
+    (event["data"]["provider"], event["data"]["courseId"]) = (wide.clone(), wide);
+    corpus.event("the widest course", &event, Fate::Applied);
 }
 
 fn times(corpus: &mut Corpus) {

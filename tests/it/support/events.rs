@@ -85,6 +85,30 @@ impl Csr {
         self.event("buddy.checkin.completed", data)
     }
 
+    /// A language session to come; the two people are participant and volunteer.
+    pub(crate) fn scheduled(&mut self, session: Uuid, [participant, volunteer]: [Uuid; 2]) -> Value {
+        let at = self.tick();
+        let data = json!({"sessionId": session, "sessionType": "language", "participantId": participant,
+                          "volunteerId": volunteer, "scheduledAt": at});
+        self.event("kintell.session.scheduled", data)
+    }
+
+    /// A language session that has taken place.
+    pub(crate) fn completed(&mut self, session: Uuid, people: [Uuid; 2]) -> Value {
+        let mut event = self.scheduled(session, people);
+        let at = self.tick();
+        event["type"] = json!("kintell.session.completed");
+        (event["data"]["completedAt"], event["data"]["durationMinutes"]) = (json!(at), json!(60));
+        event
+    }
+
+    pub(crate) fn rated(&mut self, session: Uuid, from_role: &str, rating: f64) -> Value {
+        let (id, at) = (self.id(), self.tick());
+        let data = json!({"ratingId": id, "sessionId": session, "fromRole": from_role, "rating": rating,
+                          "createdAt": at});
+        self.event("kintell.rating.created", data)
+    }
+
     pub(crate) fn logged(&mut self, match_id: Uuid) -> Value {
         let (event, at) = (self.id(), self.tick());
         let data = json!({"eventId": event, "matchId": match_id, "eventType": "hangout", "eventDate": at});

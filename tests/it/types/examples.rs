@@ -1,5 +1,7 @@
 //! One full example per type, and the rows that it makes.
 
+mod programs;
+
 use milepost::derived_id::derived_id;
 use serde_json::{Value, json};
 
@@ -45,7 +47,7 @@ pub(super) fn pair(match_id: &str) -> Value {
 }
 
 pub(super) fn examples() -> Vec<Example> {
-    vec![
+    let mut examples = vec![
         company(),
         directory_synced(),
         user_synced(),
@@ -58,7 +60,9 @@ pub(super) fn examples() -> Vec<Example> {
         feedback(),
         milestone(),
         import_batch(),
-    ]
+    ];
+    examples.extend(programs::examples());
+    examples
 }
 
 fn company() -> Example {
@@ -229,7 +233,7 @@ fn skill_share() -> Example {
         vec![
             ("select id, session_type, participant_id, volunteer_id, session_date at time zone 'UTC' as session_date,
                  scheduled_at at time zone 'UTC' as scheduled_at, duration_minutes, rating::text, feedback_text, metadata
-              from kintell_sessions",
+              from kintell_sessions where session_type = 'skill_share'",
                 vec![json!({"id": ENTITY, "session_type": "skill_share", "participant_id": ADA, "volunteer_id": BOB,
                     "session_date": "2026-01-05T10:00:00", "scheduled_at": "2026-01-05T09:00:00", "duration_minutes": 45,
                     "rating": "0.81", "feedback_text": "l", "metadata": {"skill_id": 7, "skill_name": "Knitting",
