@@ -16,14 +16,14 @@ pub(super) type Entries = BTreeMap<(Uuid, String), String>;
 const SHOWN: usize = 10;
 
 impl Expected {
-    /// The tables must say this and nothing else; panics with the first differences.
+    /// The tables of this world must say this and nothing else; panics with the first differences.
     #[allow(dead_code, reason = "the tables of the journey come with its engine")]
-    #[track_caller]
-    pub(crate) fn compare(&self, found: &Found) {
+    pub(crate) async fn compare(&self, world: &World) {
+        let found = Found::of(world).await;
         let parts = [
-            ("journey_flags", self.flag_entries(), &found.flags),
-            ("journey_milestones", self.milestone_entries(), &found.milestones),
-            ("users.journey_flags", self.counter_entries(), &found.counters),
+            ("journey_flags", self.flag_entries(), found.flags),
+            ("journey_milestones", self.milestone_entries(), found.milestones),
+            ("users.journey_flags", self.counter_entries(), found.counters),
         ];
         let differing: Vec<String> =
             parts.iter().flat_map(|(table, expected, found)| differences(table, expected, found)).collect();
@@ -53,16 +53,14 @@ impl Expected {
 }
 
 /// What a database says.
-pub(crate) struct Found {
-    pub(super) flags: Entries,
-    pub(super) milestones: Entries,
-    pub(super) counters: Entries,
+struct Found {
+    flags: Entries,
+    milestones: Entries,
+    counters: Entries,
 }
 
 impl Found {
-    /// Reads the tables.
-    #[allow(dead_code, reason = "the tables of the journey come with its engine")]
-    pub(crate) async fn of(world: &World) -> Self {
+    async fn of(world: &World) -> Self {
         // A flag that does not hold has no row, so a row that says false is a difference by itself.
         let flags = "select user_id, flag as name, set_at as at, expires_at as until, value from journey_flags";
         let milestones = "select user_id, milestone as name, reached_at as at from journey_milestones";
@@ -87,7 +85,9 @@ fn entries(rows: &[Value], text: impl Fn(&Value) -> String) -> Entries {
         let person = row["user_id"].as_str().expect("a person").parse().expect("an id");
         (person, row["name"].as_str().expect("a name").to_owned())
     };
-    rows.iter().map(|row| (key(row), text(row))).collect()
+    let entries: Entries = rows.iter().map(|row| (key(row), text(row))).collect();
+    assert_eq!(entries.len(), rows.len(), "one row for each person and name");
+    entries
 }
 
 /// Keys whose values are not the same, each with both.

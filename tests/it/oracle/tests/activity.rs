@@ -29,6 +29,15 @@ fn nobody_who_is_not_enrolled_needs_a_follow_up() {
 }
 
 #[test]
+fn an_enrolment_in_something_other_is_none() {
+    let mut story = Story::new();
+    story.enrolment("x", "other", "enrolled", day(0));
+    assert_eq!(story.since(PAT, NEEDED, day(50)), None);
+    story.enrolment("y", "buddy_program", "enrolled", day(0));
+    assert_eq!(story.since(PAT, NEEDED, day(50)), Some(day(14)));
+}
+
+#[test]
 fn everything_counts_as_activity() {
     type Tell = fn(&mut Story) -> &mut Story;
     let activities: [(&str, Tell); 13] = [
@@ -100,6 +109,9 @@ fn a_course_enrols_while_the_latest_progress_says_so() {
     let mut story = Story::new();
     story.progress("c", "enrolled", day(0)).progress("c", "in_progress", day(2));
     assert_eq!(story.since(PAT, NEEDED, day(16)), Some(day(16)));
+    story.progress("c", "dropped", day(20));
+    assert_eq!(story.since(PAT, NEEDED, day(16)), Some(day(16)), "a future progress is not known yet");
+    assert_eq!(story.since(PAT, NEEDED, day(40)), None);
     story.progress("c", "dropped", day(1));
     assert_eq!(story.since(PAT, NEEDED, day(16)), Some(day(16)), "updatedAt says which is the latest");
     story.progress("c", "dropped", day(2));

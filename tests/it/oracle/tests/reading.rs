@@ -79,6 +79,19 @@ fn the_order_of_lines_says_nothing() {
 }
 
 #[test]
+fn the_timestamp_says_which_event_is_the_first_and_then_the_id() {
+    let mut story = Story::new();
+    story.milestone(1, day(0)).milestone(1, day(1));
+    let [late, early] = [1, 2].map(|back| story.events.len() - back); // the later envelope gets the smaller id
+    let ids = [early, late].map(|event| story.events[event]["metadata"]["id"].clone());
+    story.events[early]["metadata"]["id"] = ids[1].clone();
+    story.events[late]["metadata"]["id"] = ids[0].clone();
+    assert_eq!(story.reached(PAT, "buddy:1"), Some(day(0)));
+    story.events[late]["metadata"]["timestamp"] = story.events[early]["metadata"]["timestamp"].clone();
+    assert_eq!(story.reached(PAT, "buddy:1"), Some(day(1)), "the smaller id");
+}
+
+#[test]
 fn what_refers_to_nobody_does_nothing() {
     let nobody = Uuid::from_u128(99);
     let mut story = Story::new();
