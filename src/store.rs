@@ -9,6 +9,7 @@ mod bind;
 mod bury;
 mod claim;
 pub mod dead_letters;
+mod decimal;
 mod history;
 mod hold;
 mod journey;

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use sqlx::{AssertSqlSafe, Column as _, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::bind::bind;
+use super::decimal::Numeric;
 use super::{Error, Unit};
 use crate::batch::{Batch, Ledger};
 use crate::journey::Journey;
@@ -241,7 +241,7 @@ impl Columns {
         let text = |at: Option<usize>| at.map_or(Ok(None), |at| row.try_get::<Option<String>, _>(at));
         let event: Uuid = row.try_get("event")?;
         let until: Option<DateTime<Utc>> = self.until.map_or(Ok(None), |at| row.try_get(at))?;
-        let value: Option<Decimal> = self.value.map_or(Ok(None), |at| row.try_get(at))?;
+        let value: Option<Numeric> = self.value.map_or(Ok(None), |at| row.try_get(at))?;
         let rank: Option<i32> = self.rank.map_or(Ok(None), |at| row.try_get(at))?;
         Ok(Word {
             person: row.try_get("person")?,
@@ -250,7 +250,7 @@ impl Columns {
             key: text(self.key)?,
             at: row.try_get::<DateTime<Utc>, _>("at")?.timestamp_micros(),
             until: until.map(|until| until.timestamp_micros()),
-            value,
+            value: value.map(|value| value.0),
             rank: rank.unwrap_or_default(),
             told_at: told_at.get(&event).copied().ok_or_else(|| {
                 sqlx::Error::Protocol("the column `event` must be the envelope_id of the event".into())
