@@ -53,7 +53,8 @@ fn text(schema: &Value) -> BoxedStrategy<Value> {
         }
         Some("email") => one_of(&["ada@example.org", "A.B+c@x.io"]),
         _ => {
-            let length = |key: &str, default| schema[key].as_u64().map_or(default, |n| usize::try_from(n).expect("a length"));
+            let length =
+                |key: &str, default| schema[key].as_u64().map_or(default, |n| usize::try_from(n).expect("a length"));
             let (min, max) = (length("minLength", 0), length("maxLength", 40));
             let letter = prop_oneof![Just('x'), Just('\u{1F600}'), any::<char>()];
             let letters = prop_oneof![Just(min), Just(max), min..=max];
