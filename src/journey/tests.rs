@@ -9,3 +9,8 @@ mod csr_flags;
 mod csr_followup;
 mod csr_milestones;
 mod given;
+mod naive;
+mod naive_story;
+mod properties;
+mod random_history;
+mod random_rules;
