@@ -140,7 +140,7 @@ impl Condition {
             Self::Rises { of } => rises(&series(facts, of)),
             Self::Open { of } => open(facts, of),
             Self::Closed { of } => {
-                let begun = episodes(facts, of).filter_map(|episode| begin_of(episode)).min();
+                let begun = episodes(facts, of).filter_map(|episode| Some(episode.begun()?.at)).min();
                 let since = Intervals::of(begun.map(|begun| Interval::new(begun, FOREVER)));
                 since.and(&open(facts, of).not())
             }
@@ -172,28 +172,18 @@ pub(super) fn occurrences<'f>(facts: &'f Facts, name: &str) -> Option<&'f Occurr
     }
 }
 
-fn begin_of(episode: &Episode) -> Option<Micros> {
-    episode.begin.map(|begin| begin.at).or_else(|| episode.states.first().map(|state| state.at))
-}
-
 /// Every value of an operand with its moment. A mark counts from the begin of its episode at the earliest: what is
 /// said of something before it happens counts once it has happened.
 pub(super) fn series(facts: &Facts, of: &Operand) -> Vec<Entry> {
     let Some(mark) = &of.mark else {
         return match facts.get(&of.fact) {
             Some(Fact::Occurrences(occurrences)) => occurrences.series.clone(),
-            Some(Fact::Episodes(episodes)) => {
-                let begun = |episode: &Episode| {
-                    let begin = episode.begin?;
-                    Some(Entry { at: begin.at, told_at: begin.told_at, event: begin.event, value: Decimal::ONE })
-                };
-                ordered(episodes.values().filter_map(begun).collect())
-            }
+            Some(Fact::Episodes(episodes)) => ordered(episodes.values().filter_map(Episode::begun).collect()),
             None => Vec::new(),
         };
     };
     let in_episode = |episode: &'_ Episode| -> Vec<Entry> {
-        let (Some(begin), Some(marks)) = (episode.begin, episode.marks.get(mark)) else {
+        let (Some(begin), Some(marks)) = (episode.begun(), episode.marks.get(mark)) else {
             return Vec::new();
         };
         marks.series.iter().map(|entry| Entry { at: entry.at.max(begin.at), ..*entry }).collect()
@@ -213,13 +203,13 @@ pub(super) fn stretches(episode: &Episode) -> Vec<Interval> {
         return episode.begin.map(|begin| Interval::new(begin.at, end)).into_iter().collect();
     }
     let mut stretches: Vec<Interval> = Vec::new();
-    for state in &episode.states {
-        // Of equal moments the last telling counts: it overwrites what the earlier ones began.
-        if let Some(last) = stretches.last_mut().filter(|last| last.until == FOREVER) {
-            last.until = state.at;
-        }
-        if !state.value.is_zero() {
-            stretches.push(Interval::new(state.at, FOREVER));
+    // Of equal moments the last telling counts.
+    for state in episode.states.chunk_by(|one, next| one.at == next.at).filter_map(<[Entry]>::last) {
+        let opened = stretches.last_mut().filter(|last| last.until == FOREVER);
+        match (opened, state.value.is_zero()) {
+            (Some(last), true) => last.until = state.at,
+            (None, false) => stretches.push(Interval::new(state.at, FOREVER)),
+            _ => {} // said again
         }
     }
     stretches.into_iter().map(|stretch| Interval { until: stretch.until.min(end), ..stretch }).collect()
@@ -244,7 +234,7 @@ fn rises(series: &[Entry]) -> Intervals {
 }
 
 fn missing(episode: &Episode, mark: &str, age: Option<Micros>) -> Option<Interval> {
-    let old = age.and_then(|age| Some(episode.begin?.at.saturating_add(age)));
+    let old = age.and_then(|age| Some(episode.begun()?.at.saturating_add(age)));
     let expected = [episode.ended(), old].into_iter().flatten().min()?;
     let given = episode.marks.get(mark).and_then(|marks| marks.first.first()).map(|mark| mark.at);
     Some(Interval::new(expected, given.unwrap_or(FOREVER)))
@@ -282,7 +272,7 @@ fn runs(facts: &Facts, name: &str) -> Vec<Run> {
         Some(Fact::Occurrences(occurrences)) => occurrences.runs.clone(),
         Some(Fact::Episodes(episodes)) => {
             let mark = |episode: &Episode| {
-                let begin = episode.begin?;
+                let begin = episode.begun()?;
                 let mark = super::fact::Mark { at: begin.at, event: begin.event };
                 Some(Run { first: mark, last: mark })
             };

@@ -244,7 +244,11 @@ fn contradict(one: &Condition, another: &Condition) -> bool {
         (
             Condition::Quiet { of, lasts, .. },
             Condition::Aggregate { of: other, measure: Measure::Count, within: Some(within), compare, threshold },
-        ) => of.contains(other) && within <= lasts && !compare.holds(Decimal::ZERO, *threshold),
+        ) => {
+            // One episode may be quiet while a mark is set in another.
+            let nothing = other.mark.is_none() && of.contains(other) && within <= lasts;
+            nothing && !compare.holds(Decimal::ZERO, *threshold)
+        }
         _ => false,
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::text;
 use super::explain::{Explanation, explain};
-use super::fact::{Fact, Facts};
+use super::fact::{Episode, Fact, Facts};
 use super::interval::{FOREVER, Intervals, Micros};
 use super::{Flag, Journey, Shows};
 
@@ -110,7 +110,7 @@ fn shown(fact: &Fact, shows: Shows) -> Option<Shown> {
     let (count, last) = match fact {
         Fact::Occurrences(occurrences) => (occurrences.count, occurrences.last.map(|mark| mark.at)),
         Fact::Episodes(episodes) => {
-            let begun = || episodes.values().filter_map(|episode| episode.begin);
+            let begun = || episodes.values().filter_map(Episode::begun);
             (begun().count() as u64, begun().map(|begin| begin.at).max())
         }
     };
