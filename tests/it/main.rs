@@ -13,6 +13,7 @@ mod dead_letters; // poison that only the database finds, and what operators do 
 mod decoder; // the decoder against chance
 mod flow; // the whole path, as the README shows it
 mod identity; // one person, one row
+mod journeys; // flags, milestones, timers, the outbox and the rules, on real servers
 mod lifecycle; // starting, being asked how it is, stopping
 mod meeting; // a child and its parent at the same moment in two workers
 mod mended; // what changes between two deliveries of the same message

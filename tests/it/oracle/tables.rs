@@ -17,7 +17,6 @@ const SHOWN: usize = 10;
 
 impl Expected {
     /// The tables of this world must say this and nothing else; panics with the first differences.
-    #[allow(dead_code, reason = "the tables of the journey come with its engine")]
     pub(crate) async fn compare(&self, world: &World) {
         let found = Found::of(world).await;
         let parts = [

@@ -1,0 +1,6 @@
+//! What events mean for people: flags and milestones, the passing of time, what is told to the outside, and rules that
+//! change. All of it through the real binary; the judge of what is right is `oracle`.
+
+mod holding; // each flag in small histories around now
+mod judged; // whole logs, in any order and through crashes
+mod life; // events with times of a test's own
