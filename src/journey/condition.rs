@@ -252,18 +252,37 @@ fn quiet(facts: &Facts, of: &[Operand], lasts: Micros, longer: bool, during: &[S
         });
         return Intervals::of(pauses);
     }
+    let joined_common = joined(&common, lasts);
     let mut pauses = Vec::new();
+    let mut without_marks: Vec<Interval> = Vec::new();
     for episode in during.iter().flat_map(|fact| episodes(facts, fact)) {
         let own = of.iter().filter_map(|operand| episode.marks.get(operand.mark.as_deref()?));
-        let mut runs = common.clone();
-        runs.extend(own.flat_map(|marks| &marks.runs));
-        runs.sort_unstable();
-        let runs = joined(&runs, lasts);
-        for stretch in stretches(episode) {
-            pauses_in(stretch, &runs, lasts, longer, &mut pauses);
+        let mut own: Vec<Run> = own.flat_map(|marks| &marks.runs).copied().collect();
+        if own.is_empty() {
+            without_marks.extend(stretches(episode));
+            continue;
         }
+        own.extend(&common);
+        own.sort_unstable();
+        let runs = joined(&own, lasts);
+        stretches(episode).into_iter().for_each(|stretch| pauses_in(stretch, &runs, lasts, longer, &mut pauses));
+    }
+    for stretch in undominated(without_marks) {
+        pauses_in(stretch, &joined_common, lasts, longer, &mut pauses);
     }
     Intervals::of(pauses)
+}
+
+/// Without the stretches that lie within another one: a pause in them is a pause in that one too, and no shorter.
+fn undominated(mut stretches: Vec<Interval>) -> Vec<Interval> {
+    stretches.sort_unstable_by_key(|stretch| (stretch.from, std::cmp::Reverse(stretch.until)));
+    let mut end = super::interval::BEGINNING;
+    stretches.retain(|stretch| {
+        let is_longer = stretch.until > end;
+        end = end.max(stretch.until);
+        is_longer
+    });
+    stretches
 }
 
 /// The runs of a fact; of episodes, their begins.
@@ -285,7 +304,8 @@ fn runs(facts: &Facts, name: &str) -> Vec<Run> {
 /// The pauses of one open stretch, which counts as something itself when it begins.
 fn pauses_in(stretch: Interval, runs: &[Run], lasts: Micros, longer: bool, pauses: &mut Vec<Interval>) {
     let mut last = stretch.from;
-    for run in runs {
+    let begin = runs.partition_point(|run| run.last.at < stretch.from);
+    for run in &runs[begin..] {
         if run.first.at >= stretch.until {
             break;
         }

@@ -91,6 +91,10 @@ impl<'t> Faults<'t> {
         ];
         let mut given = given.into_iter().filter_map(|(compare, value)| Some((compare, value?)));
         match (given.next(), given.next()) {
+            (Some((_, value)), None) if !value.is_finite() || value.abs() > 1e15 => {
+                self.at(written, format!("{value} is no usable threshold"));
+                None
+            }
             (Some((compare, value)), None) => Some((compare, number(value))),
             _ => {
                 self.at(written, "give exactly one of at_least, at_most, above, below".into());

@@ -52,12 +52,13 @@ pub(super) fn resolve(text: &str, contracts: &[Contract], entities: &[&str]) -> 
 
 /// Everything that has an effect; comments, descriptions and the order of tables have none.
 fn normal_form(journey: &Journey) -> String {
-    let signal = |signal: &Signal| format!("{} {} {}", signal.name, signal.event_type, signal.statement.sql);
+    let mut signals: Vec<String> = journey.signals.iter().map(Signal::definition).collect();
+    signals.sort();
     let flag = |flag: &Flag| format!("{} {:?} {:?}", flag.rule, flag.holds, flag.expires_after);
     let milestone = |rule: &Milestone| format!("{} {:?} {:?}", rule.rule, rule.reached, rule.published_as);
-    let fact = |fact: &FactRule| format!("{} {:?} {:?}", fact.name, journey.definition(&fact.name), fact.kind);
+    let fact = |fact: &FactRule| format!("{} {:?} {:?}", fact.name, journey.definition(&fact.name), fact.kind.keeps());
     let mut parts = vec![journey.person.clone(), format!("{:?} {:?}", journey.summary_column, journey.published)];
-    parts.extend(journey.signals.iter().map(signal));
+    parts.append(&mut signals);
     parts.extend(journey.facts.iter().map(fact));
     parts.extend(journey.flags.iter().map(flag));
     parts.extend(journey.milestones.iter().map(milestone));
@@ -73,7 +74,7 @@ fn is_identifier(name: &str) -> bool {
 fn signals(file: &File, contracts: &[Contract], faults: &mut Faults<'_>) -> Vec<Signal> {
     let mut signals: Vec<Signal> = Vec::new();
     for written in &file.signals {
-        let declare::Signal { name, event, version, sql } = written.as_ref();
+        let declare::Signal { name, event, version, labels, sql } = written.as_ref();
         if !is_identifier(name) {
             faults.at(written, format!("signal {name:?}: the name must be made of a-z, 0-9 and _"));
         }
@@ -88,7 +89,14 @@ fn signals(file: &File, contracts: &[Contract], faults: &mut Faults<'_>) -> Vec<
         match Projection::compile(&format!("journey.toml: signal {name:?}"), sql, &contracts[contract]) {
             Ok(mut projection) if projection.statements.len() == 1 => {
                 let statement = projection.statements.swap_remove(0);
-                signals.push(Signal { name: name.clone(), contract, event_type: event.clone(), statement });
+                signals.push(Signal {
+                    name: name.clone(),
+                    contract,
+                    event_type: event.clone(),
+                    version: version.clone(),
+                    labels: labels.clone(),
+                    statement,
+                });
             }
             Ok(_) => faults.at(written, format!("signal {name:?}: sql must be one statement")),
             Err(fault) => faults.at(written, fault),
@@ -138,12 +146,17 @@ fn from(reference: &Spanned<String>, signals: &[Signal], faults: &mut Faults<'_>
         Some((name, label)) => (name, Some(label.to_owned())),
         None => (reference.as_ref().as_str(), None),
     };
-    let signals: Vec<usize> = (0..signals.len()).filter(|index| signals[*index].name == name).collect();
-    if signals.is_empty() {
+    let found: Vec<usize> = (0..signals.len()).filter(|index| signals[*index].name == name).collect();
+    if found.is_empty() {
         faults.at(reference, format!("there is no signal {name:?}"));
         return None;
     }
-    Some(From { signals, label })
+    if let Some(label) = &label
+        && !found.iter().any(|index| signals[*index].labels.contains(label))
+    {
+        faults.at(reference, format!("the signal {name:?} declares no label {label:?}"));
+    }
+    Some(From { signals: found, label })
 }
 
 fn rules(file: &File, facts: &[FactRule], faults: &mut Faults<'_>) -> (Vec<Flag>, Vec<Milestone>) {

@@ -54,6 +54,20 @@ pub struct Verdict {
     pub next_change: Option<Micros>,
 }
 
+impl Verdict {
+    /// Whether another verdict tells of other flags or milestones, or of other moments.
+    #[must_use]
+    pub fn tells_otherwise(&self, other: &Self) -> bool {
+        let flags = |verdict: &Self| -> Vec<(String, Micros)> {
+            verdict.flags.iter().map(|(name, held)| (name.clone(), held.since)).collect()
+        };
+        let milestones = |verdict: &Self| -> Vec<(String, Micros)> {
+            verdict.milestones.iter().map(|(name, reached)| (name.clone(), reached.at)).collect()
+        };
+        flags(self) != flags(other) || milestones(self) != milestones(other)
+    }
+}
+
 /// Evaluates all rules at a moment.
 ///
 /// Flags see what is dated up to the moment. Milestones and the summary count everything at once, also what is dated
