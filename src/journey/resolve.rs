@@ -123,7 +123,10 @@ fn facts(file: &File, signals: &[Signal], faults: &mut Faults<'_>) -> Vec<FactRu
                 continue;
             }
         };
-        let values = written.values.map(|bounds| bounds.map(number));
+        let values = written.values.and_then(|[least, most]| {
+            let bounds = number(least).and_then(|least| Ok([least, number(most)?]));
+            faults.try_at(name, bounds)
+        });
         if values.is_some_and(|[least, most]| least >= most) || !is_identifier(name.as_ref()) {
             faults.at(name, format!("fact {:?}: the values have no range, or the name is not plain", name.as_ref()));
         }
@@ -208,6 +211,7 @@ fn condition(written: &Spanned<declare::Condition>, facts: &[FactRule], faults: 
     let list = |list: &[Spanned<declare::Condition>], faults: &mut Faults<'_>| -> Option<Vec<Condition>> {
         if list.is_empty() {
             faults.at(written, format!("{kind} names no condition"));
+            return None;
         }
         let all: Vec<Option<Condition>> = list.iter().map(|one| condition(one, facts, faults)).collect();
         all.into_iter().collect()

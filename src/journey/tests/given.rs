@@ -44,6 +44,11 @@ pub(super) fn csr() -> &'static Journey {
     &CSR.journey
 }
 
+/// The built-in folder.
+pub(super) fn domain() -> &'static Domain {
+    &CSR
+}
+
 /// What happened to a person of the built-in folder.
 #[track_caller]
 pub(super) fn given(words: &str) -> Given<'static> {
