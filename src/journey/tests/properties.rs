@@ -66,8 +66,8 @@ fn merging_is_associative_commutative_and_idempotent() {
         let together = |a: &Facts, b: &Facts| merged(journey, a, b);
         prop_assert_eq!(together(&together(&a, &b), &c), together(&a, &together(&b, &c)));
         prop_assert_eq!(together(&a, &b), together(&b, &a));
-        prop_assert_eq!(together(&a, &Facts::new()), a.clone());
-        prop_assert_eq!(narrowed(journey, a.clone()), a.clone());
+        prop_assert_eq!(&together(&a, &Facts::new()), &a);
+        prop_assert_eq!(&narrowed(journey, a.clone()), &a);
         prop_assert_eq!(uncounted(together(&a, &a)), uncounted(a.clone()));
         let both = together(&a, &b);
         prop_assert_eq!(uncounted(together(&together(&both, &a), &b)), uncounted(both.clone()));
@@ -92,7 +92,7 @@ fn any_order_batching_and_duplication_gives_the_same() {
         }
         let batched = parts.iter().rev().fold(Facts::new(), |all, part| merged(journey, part, &all));
         prop_assert_eq!(&batched, &facts);
-        prop_assert_eq!(evaluate(journey, &batched, now), verdict.clone());
+        prop_assert_eq!(&evaluate(journey, &batched, now), &verdict);
         let again = folded(journey, words.iter().chain(&shuffled));
         prop_assert_eq!(uncounted(again.clone()), uncounted(facts));
         let Verdict { flags, milestones, next_change, .. } = evaluate(journey, &again, now);
