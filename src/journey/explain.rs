@@ -212,7 +212,7 @@ fn story(name: &str, key: &str, episode: &Episode, mark: Option<&String>, now: M
     let stretches = stretches(episode);
     let current = stretches.iter().rev().find(|stretch| stretch.from <= now);
     let mut events: Vec<Uuid> = episode.begin.iter().map(|begin| begin.event).collect();
-    events.extend(episode.states.iter().filter(|state| state.at <= now).next_back().map(|state| state.event));
+    events.extend(episode.states.iter().rfind(|state| state.at <= now).map(|state| state.event));
     let mut value = match current {
         Some(stretch) if now < stretch.until => format!("open since {}", text(stretch.from)),
         Some(stretch) => format!("ended at {}", text(stretch.until)),

@@ -29,7 +29,7 @@ pub(super) fn resolve(text: &str, contracts: &[Contract], entities: &[&str]) -> 
     let mut facts = facts(&file, &signals, &mut faults);
     let (flags, milestones) = rules(&file, &facts, &mut faults);
     let summary = summary(&file, &facts, &mut faults);
-    let keeps = keeps(&facts, flags.iter().map(|flag| &flag.holds), milestones.iter().map(|rule| &rule.reached));
+    let keeps = keeps(flags.iter().map(|flag| &flag.holds), milestones.iter().map(|rule| &rule.reached));
     for fact in &mut facts {
         keep(fact, &keeps);
     }
@@ -131,7 +131,10 @@ fn facts(file: &File, signals: &[Signal], faults: &mut Faults<'_>) -> Vec<FactRu
                 continue;
             }
         };
-        let values = written.values.map(|bounds| bounds.map(number));
+        let values = written.values.and_then(|[least, most]| {
+            let bounds = number(least).and_then(|least| Ok([least, number(most)?]));
+            faults.try_at(name, bounds)
+        });
         if values.is_some_and(|[least, most]| least >= most) || !is_identifier(name.as_ref()) {
             faults.at(name, format!("fact {:?}: the values have no range, or the name is not plain", name.as_ref()));
         }
@@ -221,6 +224,7 @@ fn condition(written: &Spanned<declare::Condition>, facts: &[FactRule], faults: 
     let list = |list: &[Spanned<declare::Condition>], faults: &mut Faults<'_>| -> Option<Vec<Condition>> {
         if list.is_empty() {
             faults.at(written, format!("{kind} names no condition"));
+            return None;
         }
         let all: Vec<Option<Condition>> = list.iter().map(|one| condition(one, facts, faults)).collect();
         all.into_iter().collect()
@@ -308,18 +312,17 @@ fn quiet(written: &Spanned<declare::Condition>, facts: &[FactRule], faults: &mut
 
 /// What the conditions ask of each fact and mark.
 fn keeps<'c>(
-    facts: &[FactRule],
     flags: impl Iterator<Item = &'c Condition>,
     milestones: impl Iterator<Item = &'c Condition>,
 ) -> BTreeMap<Operand, Keep> {
     let mut keeps = BTreeMap::new();
     for condition in flags.chain(milestones) {
-        asks(condition, facts, &mut keeps);
+        asks(condition, &mut keeps);
     }
     keeps
 }
 
-fn asks(condition: &Condition, facts: &[FactRule], keeps: &mut BTreeMap<Operand, Keep>) {
+fn asks(condition: &Condition, keeps: &mut BTreeMap<Operand, Keep>) {
     let mut ask = |of: &Operand, keep: Keep| {
         let known = keeps.entry(of.clone()).or_default();
         *known = known.and(keep);
@@ -345,8 +348,8 @@ fn asks(condition: &Condition, facts: &[FactRule], keeps: &mut BTreeMap<Operand,
             ask(&of, Keep { first: 1, ..Keep::default() });
         }
         Condition::Open { .. } | Condition::Closed { .. } => {}
-        Condition::AllOf(list) | Condition::AnyOf(list) => list.iter().for_each(|one| asks(one, facts, keeps)),
-        Condition::Not(one) => asks(one, facts, keeps),
+        Condition::AllOf(list) | Condition::AnyOf(list) => list.iter().for_each(|one| asks(one, keeps)),
+        Condition::Not(one) => asks(one, keeps),
     }
 }
 

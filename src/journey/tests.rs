@@ -14,3 +14,5 @@ mod naive_story;
 mod properties;
 mod random_history;
 mod random_rules;
+mod refused;
+mod told;

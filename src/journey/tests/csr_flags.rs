@@ -142,20 +142,19 @@ fn mentors_have_three_language_sessions_and_good_ratings() {
     let three = "session:language_participant/a@1d session:language_participant/b@2d session:language_participant/c@3d";
     let with = |ratings: &str| given(&format!("{three} {ratings}"));
     with("").flag(flag).never();
-    with("rating:language/a=0.8@4d").flag(flag).begins("4d");
-    with("rating:language/a=0.8@2d").flag(flag).begins("3d"); // the third session
-    with("rating:language/a=0.79@4d").flag(flag).never();
-    with("rating:language/a=0.7@4d rating:language/b=0.8@5d rating:language/c=0.9@6d").flag(flag).begins("6d"); // 0.80
-    with("rating:language/a=0.7@4d rating:language/b=0.8@5d rating:language/c=0.8999@6d").flag(flag).never();
-    with("rating:mentorship/a=1@4d").flag(flag).never();
-    with("rating:language/other=1@4d").flag(flag).never(); // of a session that they did not take part in
-    given("session:language_participant/a@1d session:language_participant/b@2d rating:language/a=1@2d")
+    with("rating/a=0.8@4d").flag(flag).begins("4d");
+    with("rating/a=0.8@2d").flag(flag).begins("3d"); // the third session
+    with("rating/a=0.79@4d").flag(flag).never();
+    with("rating/a=0.7@4d rating/b=0.8@5d rating/c=0.9@6d").flag(flag).begins("6d"); // 0.80
+    with("rating/a=0.7@4d rating/b=0.8@5d rating/c=0.8999@6d").flag(flag).never();
+    with("rating/other=1@4d").flag(flag).never(); // of a session that they did not take part in
+    given("session:language_participant/a@1d session:language_participant/b@2d rating/a=1@2d")
         .flag(flag)
         .never();
-    given("session:language_participant/a@1d session:language_participant/a@2d session:language_participant/b@3d rating:language/a=1@3d")
+    given("session:language_participant/a@1d session:language_participant/a@2d session:language_participant/b@3d rating/a=1@3d")
         .flag(flag)
         .never(); // two sessions, one of them told twice
-    given("session:language_participant/a@1d session:language_participant/b@2d session:language_volunteer/c@3d rating:language/a=1@3d")
+    given("session:language_participant/a@1d session:language_participant/b@2d session:language_volunteer/c@3d rating/a=1@3d")
         .flag(flag)
         .never(); // as participant only
 }
@@ -165,14 +164,14 @@ fn mentor_ready_since_the_last_moment_at_which_it_became_true() {
     let flag = "mentor_ready";
     let three = "session:language_participant/a@1d session:language_participant/b@2d session:language_participant/c@3d";
     let with = |ratings: &str| given(&format!("{three} {ratings}")).flag(flag);
-    let fell = "rating:language/a=0.9@4d rating:language/b=0.6@5d rating:language/c=1@6d";
+    let fell = "rating/a=0.9@4d rating/b=0.6@5d rating/c=1@6d";
     with(fell).ends("5d");
     with(fell).begins("6d");
     with(fell).at("4d").since("4d").until("5d").next("5d");
     // All ratings of one moment count at once: it does not fall in between.
-    with("rating:language/a=0.9@4d rating:language/b=0.6@5d rating:language/c=1@5d").at("5d").is().since("4d");
+    with("rating/a=0.9@4d rating/b=0.6@5d rating/c=1@5d").at("5d").is().since("4d");
     // A rating counts from its time or its session's, whichever is later.
-    let early = "session:language_participant/d@9d rating:language/a=0.9@4d rating:language/d=0@5d";
+    let early = "session:language_participant/d@9d rating/a=0.9@4d rating/d=0@5d";
     with(early).at("8d").is().since("4d").until("9d");
 }
 

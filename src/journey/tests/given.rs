@@ -44,6 +44,11 @@ pub(super) fn csr() -> &'static Journey {
     &CSR.journey
 }
 
+/// The built-in folder.
+pub(super) fn domain() -> &'static Domain {
+    &CSR
+}
+
 /// What happened to a person of the built-in folder.
 #[track_caller]
 pub(super) fn given(words: &str) -> Given<'static> {
@@ -138,15 +143,15 @@ pub(super) const FACTS: &str = r#"
 person = "person"
 signals = [
   { name = "ping", event = "one.done", sql = "select 1 from batch" },
-  { name = "pong", event = "one.done", sql = "select 1 from batch" },
+  { name = "pong", event = "one.done", labels = ["x"], sql = "select 1 from batch" },
   { name = "grade", event = "one.done", sql = "select 1 from batch" },
   { name = "begin", event = "one.done", sql = "select 1 from batch" },
-  { name = "end", event = "one.done", sql = "select 1 from batch" },
+  { name = "end", event = "one.done", labels = ["x"], sql = "select 1 from batch" },
   { name = "snapshot", event = "one.done", sql = "select 1 from batch" },
   { name = "snapshot", event = "other.done", sql = "select 1 from batch" },
   { name = "state", event = "one.done", sql = "select 1 from batch" },
   { name = "stop", event = "one.done", sql = "select 1 from batch" },
-  { name = "note", event = "one.done", sql = "select 1 from batch" },
+  { name = "note", event = "one.done", labels = ["x", "y"], sql = "select 1 from batch" },
 ]
 [facts]
 pings = { occurrences = ["ping", "pong:x"] }
@@ -238,33 +243,33 @@ impl FlagAt<'_> {
     }
 
     #[track_caller]
-    pub(super) fn is(self) -> Self {
+    pub(super) fn is(&self) -> &Self {
         assert!(self.held().is_some(), "does not hold");
         self
     }
 
     #[track_caller]
-    pub(super) fn is_not(self) -> Self {
+    pub(super) fn is_not(&self) -> &Self {
         assert!(self.held().is_none(), "holds");
         self
     }
 
     #[track_caller]
-    pub(super) fn since(self, since: &str) -> Self {
+    pub(super) fn since(&self, since: &str) -> &Self {
         assert_eq!(self.held().map(|held| held.0), Some(moment(since)), "since {since}");
         self
     }
 
     /// When it ends as far as is known; for flags that expire, what is shown as `expires_at`.
     #[track_caller]
-    pub(super) fn until(self, until: &str) -> Self {
+    pub(super) fn until(&self, until: &str) -> &Self {
         assert_eq!(self.held().map(|held| held.1), Some(moment(until)), "until {until}");
         self
     }
 
     /// When it changes next by itself.
     #[track_caller]
-    pub(super) fn next(self, next: &str) -> Self {
+    pub(super) fn next(&self, next: &str) -> &Self {
         let change = when_held(self.of.flag, &self.of.facts).next_change(self.now);
         assert_eq!(change, Some(moment(next)), "next change at {next}");
         self
@@ -272,7 +277,7 @@ impl FlagAt<'_> {
 
     /// Nothing changes it but an event.
     #[track_caller]
-    pub(super) fn stays(self) {
+    pub(super) fn stays(&self) {
         assert_eq!(when_held(self.of.flag, &self.of.facts).next_change(self.now), None);
     }
 }

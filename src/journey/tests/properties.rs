@@ -66,8 +66,8 @@ fn merging_is_associative_commutative_and_idempotent() {
         let together = |a: &Facts, b: &Facts| merged(journey, a, b);
         prop_assert_eq!(together(&together(&a, &b), &c), together(&a, &together(&b, &c)));
         prop_assert_eq!(together(&a, &b), together(&b, &a));
-        prop_assert_eq!(together(&a, &Facts::new()), a.clone());
-        prop_assert_eq!(narrowed(journey, a.clone()), a.clone());
+        prop_assert_eq!(&together(&a, &Facts::new()), &a);
+        prop_assert_eq!(&narrowed(journey, a.clone()), &a);
         prop_assert_eq!(uncounted(together(&a, &a)), uncounted(a.clone()));
         let both = together(&a, &b);
         prop_assert_eq!(uncounted(together(&together(&both, &a), &b)), uncounted(both.clone()));
@@ -92,7 +92,7 @@ fn any_order_batching_and_duplication_gives_the_same() {
         }
         let batched = parts.iter().rev().fold(Facts::new(), |all, part| merged(journey, part, &all));
         prop_assert_eq!(&batched, &facts);
-        prop_assert_eq!(evaluate(journey, &batched, now), verdict.clone());
+        prop_assert_eq!(&evaluate(journey, &batched, now), &verdict);
         let again = folded(journey, words.iter().chain(&shuffled));
         prop_assert_eq!(uncounted(again.clone()), uncounted(facts));
         let Verdict { flags, milestones, next_change, .. } = evaluate(journey, &again, now);
@@ -180,21 +180,21 @@ fn agrees(rules: &Rules, words: &[Word], seen: &Cell<[u32; 2]>) -> Result<(), Te
 #[test]
 fn a_naive_evaluator_agrees() {
     let seen = Cell::new([0; 2]);
-    check(1_500, (any_rules(), any_history(0..16)), |(rules, words)| agrees(&rules, &rules.concern(words), &seen));
+    check(800, (any_rules(), any_history(0..16)), |(rules, words)| agrees(&rules, &rules.concern(words), &seen));
     assert_is_eventful(seen.get());
 }
 
 #[test]
 fn a_naive_evaluator_agrees_on_each_kind_alone() {
     let seen = Cell::new([0; 2]);
-    check(1_500, (simple_rules(), any_history(0..20)), |(rules, words)| agrees(&rules, &rules.concern(words), &seen));
+    check(800, (simple_rules(), any_history(0..20)), |(rules, words)| agrees(&rules, &rules.concern(words), &seen));
     assert_is_eventful(seen.get());
 }
 
 #[test]
 fn what_is_said_to_contradict_never_holds_together() {
     let seen = Cell::new([0; 2]);
-    check(1_500, (alike(), any_history(0..16)), |(pair, words)| {
+    check(800, (alike(), any_history(0..16)), |(pair, words)| {
         let all_of = Condition::AllOf(pair.to_vec());
         let refused = compiled(vec![(all_of.clone(), None)], Vec::new()).err().unwrap_or_default();
         let [cases, contradictions] = seen.get();
