@@ -38,7 +38,7 @@ fn every_kind_of_activity_counts() {
     }
     given("planned@0d matched/m@9d match_ended/m@10d").flag(FLAG).begins("23d"); // the match, not its end
     given("planned@0d enrollment/e@9d..9d").flag(FLAG).begins("23d"); // also of an enrolment that is over
-    for word in ["match_ended", "score:lang_level_proxy=1", "buddy_milestone", "rating:language=1"] {
+    for word in ["match_ended", "score:lang_level_proxy=1", "buddy_milestone", "rating=1"] {
         given(&format!("planned@0d {word}@9d")).flag(FLAG).begins("14d");
     }
 }

@@ -72,14 +72,14 @@ fn mentor_ready_at_the_first_instant_in_history() {
     let (ready, three) = ("mentor_ready", each("session:language_participant", [1, 2, 3]));
     let with = |ratings: &str| given(&format!("{three} {ratings}")).milestone(ready);
     with("").not_reached();
-    with("rating:language/0=0.8@4d").at("4d");
-    with("rating:language/0=0.9@4d rating:language/1=0.1@5d").at("4d"); // it did hold, once
-    with("rating:language/0=0.1@4d rating:language/1=0.9@4d rating:language/2=1@5d").not_reached(); // 0.666…
-    with("rating:language/0=0.6@4d rating:language/1=1@4d").at("4d"); // 0.80 at that instant, never 0.60
-    with("rating:language/0=0.6@4d rating:language/1=1@5d").at("5d");
-    with("rating:language/0=1@0d").at("3d");
-    with("rating:language/2=0.8@1d").at("3d"); // given before its session: counts from then
-    with("rating:language/0=0.2@1d rating:language/2=1@2d").not_reached();
+    with("rating/0=0.8@4d").at("4d");
+    with("rating/0=0.9@4d rating/1=0.1@5d").at("4d"); // it did hold, once
+    with("rating/0=0.1@4d rating/1=0.9@4d rating/2=1@5d").not_reached(); // 0.666…
+    with("rating/0=0.6@4d rating/1=1@4d").at("4d"); // 0.80 at that instant, never 0.60
+    with("rating/0=0.6@4d rating/1=1@5d").at("5d");
+    with("rating/0=1@0d").at("3d");
+    with("rating/2=0.8@1d").at("3d"); // given before its session: counts from then
+    with("rating/0=0.2@1d rating/2=1@2d").not_reached();
 }
 
 #[test]

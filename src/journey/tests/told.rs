@@ -125,7 +125,7 @@ fn a_pause_with_what_was_last() {
 fn parts_are_explained_one_by_one_and_expiry_is_counted() {
     let journey = csr();
     let ready = journey.flags.iter().find(|flag| flag.name == "mentor_ready").expect("the flag is declared");
-    let words = "session:language_participant/a@1d session:language_participant/b@2d rating:language/a=0.75@3d";
+    let words = "session:language_participant/a@1d session:language_participant/b@2d rating/a=0.75@3d";
     let why = explain(&ready.holds, &given(words).facts, moment("5d"));
     assert_eq!(why.condition, "all of");
     assert_eq!(
