@@ -265,24 +265,17 @@ fn quiet(facts: &Facts, of: &[Operand], lasts: Micros, longer: bool, during: &[S
         own.extend(&common);
         own.sort_unstable();
         let runs = joined(&own, lasts);
-        stretches(episode).into_iter().for_each(|stretch| pauses_in(stretch, &runs, lasts, longer, &mut pauses));
+        stretches(episode).into_iter().for_each(|stretch| pauses_in(stretch, &runs, lasts, longer, false, &mut pauses));
     }
-    for stretch in undominated(without_marks) {
-        pauses_in(stretch, &joined_common, lasts, longer, &mut pauses);
+    // Of stretches without marks of their own, one that lies within another has the same pauses but for its first.
+    without_marks.sort_unstable_by_key(|stretch| (stretch.from, std::cmp::Reverse(stretch.until)));
+    let mut end = super::interval::BEGINNING;
+    for stretch in without_marks {
+        let only_first = stretch.until <= end;
+        end = end.max(stretch.until);
+        pauses_in(stretch, &joined_common, lasts, longer, only_first, &mut pauses);
     }
     Intervals::of(pauses)
-}
-
-/// Without the stretches that lie within another one: a pause in them is a pause in that one too, and no shorter.
-fn undominated(mut stretches: Vec<Interval>) -> Vec<Interval> {
-    stretches.sort_unstable_by_key(|stretch| (stretch.from, std::cmp::Reverse(stretch.until)));
-    let mut end = super::interval::BEGINNING;
-    stretches.retain(|stretch| {
-        let is_longer = stretch.until > end;
-        end = end.max(stretch.until);
-        is_longer
-    });
-    stretches
 }
 
 /// The runs of a fact; of episodes, their begins.
@@ -301,8 +294,15 @@ fn runs(facts: &Facts, name: &str) -> Vec<Run> {
     }
 }
 
-/// The pauses of one open stretch, which counts as something itself when it begins.
-fn pauses_in(stretch: Interval, runs: &[Run], lasts: Micros, longer: bool, pauses: &mut Vec<Interval>) {
+/// The pauses of one open stretch, which counts as something itself when it begins; or only those from its begin on.
+fn pauses_in(
+    stretch: Interval,
+    runs: &[Run],
+    lasts: Micros,
+    longer: bool,
+    only_first: bool,
+    pauses: &mut Vec<Interval>,
+) {
     let mut last = stretch.from;
     let begin = runs.partition_point(|run| run.last.at < stretch.from);
     for run in &runs[begin..] {
@@ -311,6 +311,9 @@ fn pauses_in(stretch: Interval, runs: &[Run], lasts: Micros, longer: bool, pause
         }
         pauses.push(pause(last, run.first.at.min(stretch.until), lasts, longer));
         last = last.max(run.last.at);
+        if only_first && last > stretch.from {
+            return;
+        }
     }
     pauses.push(pause(last, stretch.until, lasts, longer));
 }

@@ -148,9 +148,7 @@ fn mentors_have_three_language_sessions_and_good_ratings() {
     with("rating/a=0.7@4d rating/b=0.8@5d rating/c=0.9@6d").flag(flag).begins("6d"); // 0.80
     with("rating/a=0.7@4d rating/b=0.8@5d rating/c=0.8999@6d").flag(flag).never();
     with("rating/other=1@4d").flag(flag).never(); // of a session that they did not take part in
-    given("session:language_participant/a@1d session:language_participant/b@2d rating/a=1@2d")
-        .flag(flag)
-        .never();
+    given("session:language_participant/a@1d session:language_participant/b@2d rating/a=1@2d").flag(flag).never();
     given("session:language_participant/a@1d session:language_participant/a@2d session:language_participant/b@3d rating/a=1@3d")
         .flag(flag)
         .never(); // two sessions, one of them told twice

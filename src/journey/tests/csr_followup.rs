@@ -64,6 +64,7 @@ fn the_earliest_enrolment_that_is_still_going_on_counts() {
     let two = || given("planned/a@0d planned/b@3d").flag(FLAG);
     two().begins("14d");
     two().at("30d").is().since("14d");
+    two().at("14d").next("17d");
     given("enrollment/e@0d planned/b@3d").flag(FLAG).begins("14d");
     // The match is over on day 20; the session's enrolment has been quiet since day 19.
     given("matched@0d match_ended@20d planned@5d").flag(FLAG).at("19d").is().since("14d");

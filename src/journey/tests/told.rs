@@ -43,7 +43,7 @@ fn a_mean_with_the_values_behind_it() {
         "{ mean = 'grades', at_least = 0.8 }",
         words,
         "5d",
-        "mean of grades at least 0.8; grades: count 4, sum 3, mean 0.75",
+        "mean of grades at least 0.8; grades: mean 0.75 of 4",
     );
     assert_eq!(why.operands[0].events, [0, 1, 2, 3].map(event)); // not the one that is dated later
     assert!(!why.holds && why.since.is_none() && why.until.is_none());
@@ -51,7 +51,7 @@ fn a_mean_with_the_values_behind_it() {
         "{ mean = 'grades', at_least = 0.8, within = '3d' }",
         words,
         "5d",
-        "mean of grades within 3 d at least 0.8; grades: count 2, sum 1.9, mean 0.95; \
+        "mean of grades within 3 d at least 0.8; grades: mean 0.95 of 2; \
          ends at 2026-01-08T00:00:00Z unless something happens before",
     );
     explains("{ sum = 'grades', at_least = 1 }", "", "5d", "sum of grades at least 1; grades: count 0, sum 0");
@@ -72,7 +72,7 @@ fn a_count_with_what_is_still_needed() {
         three,
         "ping@1d ping@2d ping@3d ping@4d",
         "5d",
-        "count of pings at least 3; pings: count 4, of which the first 3 are kept",
+        "count of pings at least 3; pings: count 4, the first 3 are kept",
     );
     assert_eq!((why.holds, why.since.as_deref()), (true, Some("2026-01-04T00:00:00Z")));
     let many: Vec<String> = (0..15).map(|day| format!("grade=1@{day}d")).collect();
@@ -80,7 +80,7 @@ fn a_count_with_what_is_still_needed() {
         "{ mean = 'grades', at_least = 0.8 }",
         &many.join(" "),
         "20d",
-        "mean of grades at least 0.8; grades: count 15, sum 15, mean 1",
+        "mean of grades at least 0.8; grades: mean 1 of 15",
     );
     assert_eq!(why.operands[0].events, (5..15).map(event).collect::<Vec<_>>()); // of many the last ten
 }
@@ -131,9 +131,9 @@ fn parts_are_explained_one_by_one_and_expiry_is_counted() {
     assert_eq!(
         why.parts.iter().map(told).collect::<Vec<_>>(),
         [
-            "count of language_session at least 3; language_session: count 2, sum 2, mean 1; \
+            "count of language_session at least 3; language_session: count 2; \
              begins to hold with 1 more of language_session",
-            "mean of language_session.rating at least 0.8; language_session.rating: count 1, sum 0.75, mean 0.75",
+            "mean of language_session.rating at least 0.8; language_session.rating: mean 0.75 of 1",
         ]
     );
     let expiring = rules("[flags]\nf = { version = 1, holds = { ever = 'pings' }, expires_after = '3d' }");
