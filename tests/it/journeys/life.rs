@@ -163,9 +163,8 @@ pub(super) async fn flag(world: &World, person: Uuid, flag: &str) -> Option<(Ins
 
 /// When somebody reached a milestone.
 pub(super) async fn reached(world: &World, person: Uuid, milestone: &str) -> Option<Instant> {
-    let sql = format!(
-        "select reached_at from journey_milestones where user_id = '{person}' and milestone = '{milestone}'"
-    );
+    let sql =
+        format!("select reached_at from journey_milestones where user_id = '{person}' and milestone = '{milestone}'");
     let rows = world.rows(&sql).await;
     rows.first().map(|row| row["reached_at"].as_str().expect("a time").parse().expect("a time"))
 }
