@@ -1,0 +1,140 @@
+//! What the outside hears: the events of our own that are in the stream, and what follows from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use futures_util::StreamExt as _;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::support::World;
+
+pub(super) const MILESTONE: &str = "orchestration.journey.milestone.reached";
+pub(super) const PROFILE: &str = "orchestration.profile.updated";
+pub(super) const UNPUBLISHED: &str = "select count(*) from outbox where published_at is null";
+
+/// A message of our own in the stream.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// Its `Nats-Msg-Id`.
+    pub(super) id: Uuid,
+    pub(super) subject: String,
+    pub(super) document: Value,
+}
+
+/// All of them, in the order of the stream.
+pub(super) async fn all(world: &World) -> Vec<Told> {
+    let stream = world.jetstream().await.get_stream("CSR").await.expect("the stream");
+    let config = pull::Config {
+        filter_subject: "orchestration.>".into(),
+        ack_policy: AckPolicy::None,
+        ..pull::Config::default()
+    };
+    let mut consumer = stream.create_consumer(config).await.expect("a consumer of the test's own");
+    let mut left = consumer.info().await.expect("its state").num_pending;
+    let mut all = Vec::new();
+    while left > 0 {
+        let mut messages = consumer.fetch().max_messages(500).messages().await.expect("messages");
+        while let Some(message) = messages.next().await {
+            let message = message.expect("a message");
+            let id = message.headers.as_ref().and_then(|headers| headers.get("Nats-Msg-Id")).expect("an id");
+            let document: Value = serde_json::from_slice(&message.payload).expect("JSON");
+            assert_eq!(document["id"], id.as_str(), "the message's id is the event's");
+            let id = id.as_str().parse().expect("an id");
+            all.push(Told { id, subject: message.subject.to_string(), document });
+            left -= 1;
+        }
+    }
+    all
+}
+
+/// Every row of the outbox has exactly one message, in which there is what the row holds; and nothing else was told.
+/// The last that was told of a person's flag is what the table says.
+pub(super) async fn all_told_once(world: &World) -> Vec<Told> {
+    let told = all(world).await;
+    let mut rows = BTreeMap::new();
+    for row in world.rows("select event_id, subject, payload, published_at from outbox").await {
+        assert!(!row["published_at"].is_null(), "{row} was published");
+        let id: Uuid = row["event_id"].as_str().expect("an id").parse().expect("an id");
+        rows.insert(id, row);
+    }
+    let mut times: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for one in &told {
+        *times.entry(one.id).or_default() += 1;
+        let row = rows.get(&one.id).unwrap_or_else(|| panic!("{one:?} has no row"));
+        let payload: Value = serde_json::from_str(row["payload"].as_str().expect("a text")).expect("JSON");
+        assert_eq!((&one.document, one.subject.as_str()), (&payload, row["subject"].as_str().expect("a subject")));
+    }
+    let several: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(several.is_empty(), "{} of {} were told several times: {several:?}", several.len(), rows.len());
+    assert_eq!(told.len(), rows.len(), "every row has a message");
+    assert_eq!(heard(&told), flags(world).await, "whoever listens knows the flags");
+    assert_eq!(heard_milestones(&told), milestones(world).await, "and the milestones");
+    told
+}
+
+type Flags = BTreeMap<(String, String), Value>;
+
+/// What somebody knows of the flags who has listened from the beginning.
+fn heard(told: &[Told]) -> Flags {
+    let mut known = Flags::new();
+    for one in told.iter().filter(|one| one.subject == PROFILE) {
+        let data = &one.document["data"];
+        let user = data["userId"].as_str().expect("a person").to_owned();
+        let named: BTreeSet<String> = data["updatedFields"]
+            .as_array()
+            .expect("fields")
+            .iter()
+            .map(|name| name.as_str().expect("a name").into())
+            .collect();
+        let flags = data["flags"].as_object().expect("flags");
+        assert_eq!(named, flags.keys().map(|name| format!("flags.{name}")).collect());
+        for (name, flag) in flags {
+            match flag["value"] == true {
+                true => known.insert((user.clone(), name.clone()), spelled(flag)),
+                false => known.remove(&(user.clone(), name.clone())),
+            };
+        }
+    }
+    known
+}
+
+/// Times as Postgres spells them.
+fn spelled(flag: &Value) -> Value {
+    let time =
+        |value: &Value| value.as_str().map(|text| text.parse::<chrono::DateTime<chrono::Utc>>().expect("a time"));
+    serde_json::json!([time(&flag["setAt"]), time(&flag["expiresAt"]), flag["setByRule"]])
+}
+
+async fn flags(world: &World) -> Flags {
+    let rows = world.rows("select user_id, flag, set_at, expires_at, set_by_rule from journey_flags").await;
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let flag = |row: &Value| {
+        spelled(
+            &serde_json::json!({"setAt": row["set_at"], "expiresAt": row["expires_at"], "setByRule": row["set_by_rule"]}),
+        )
+    };
+    rows.iter().map(|row| ((text(&row["user_id"]), text(&row["flag"])), flag(row))).collect()
+}
+
+/// By person and rule, the time that was told last.
+fn heard_milestones(told: &[Told]) -> Flags {
+    let of = |one: &Told| {
+        let (data, rule) = (&one.document["data"], &one.document["metadata"]["rule"]);
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        ((text(&data["userId"]), text(rule)), spelled(&serde_json::json!({"setAt": data["reachedAt"]})))
+    };
+    told.iter().filter(|one| one.subject == MILESTONE).map(of).collect()
+}
+
+async fn milestones(world: &World) -> Flags {
+    // Milestones that an event names are not of our making.
+    let rows = world
+        .rows(
+            "select user_id, triggered_by_rule, reached_at from journey_milestones where milestone not like 'buddy:%'",
+        )
+        .await;
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let at = |row: &Value| spelled(&serde_json::json!({"setAt": row["reached_at"]}));
+    rows.iter().map(|row| ((text(&row["user_id"]), text(&row["triggered_by_rule"])), at(row))).collect()
+}
