@@ -54,7 +54,7 @@ fn a_mean_with_the_values_behind_it() {
         "mean of grades within 3 d at least 0.8; grades: mean 0.95 of 2; \
          ends at 2026-01-08T00:00:00Z unless something happens before",
     );
-    explains("{ sum = 'grades', at_least = 1 }", "", "5d", "sum of grades at least 1; grades: count 0, sum 0");
+    explains("{ sum = 'grades', at_least = 1 }", "", "5d", "sum of grades at least 1; grades: sum 0 of 0");
 }
 
 #[test]
