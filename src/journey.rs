@@ -16,8 +16,6 @@ pub mod interval;
 mod resolve;
 pub mod standing;
 mod sweep;
-#[cfg(test)]
-mod tests;
 pub mod verdict;
 
 use sha2::{Digest, Sha256};
@@ -261,7 +259,9 @@ impl FactKind {
         }
     }
 
-    fn signals(&self) -> Vec<usize> {
+    /// The signals that it is made of, as indexes into [`Journey::signals`].
+    #[must_use]
+    pub fn signals(&self) -> Vec<usize> {
         let from: Vec<&From> = match self {
             Self::Occurrences { from, .. } => from.iter().collect(),
             Self::Episodes { begin, end, states, marks, .. } => {

@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-use crate::contract::Contract;
-use crate::domain::{Domain, Source};
-use crate::instant;
-use crate::journey::fact::Facts;
-use crate::journey::fold::{Word, fold, from_bytes, to_bytes};
-use crate::journey::interval::Micros;
-use crate::journey::verdict::{Reached, Shown, evaluate, when_held};
-use crate::journey::{Flag, Journey};
+use milepost::contract::Contract;
+use milepost::domain::{Domain, Source};
+use milepost::instant;
+use milepost::journey::fact::Facts;
+use milepost::journey::fold::{Word, fold, from_bytes, to_bytes};
+use milepost::journey::interval::Micros;
+use milepost::journey::verdict::{Reached, Shown, evaluate, when_held};
+use milepost::journey::{Flag, Journey};
 
 /// Day 0 of the cases.
 pub(super) const DAY_0: &str = "2026-01-01T00:00:00Z";

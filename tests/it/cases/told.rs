@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::given::{FACTS, Given, compile, csr, domain, event, flag, given, given_by, moment, rules};
-use crate::decode::decode;
-use crate::derived_id::derived_id;
-use crate::event::Route;
-use crate::journey::Journey;
-use crate::journey::event::{Change, Outgoing, of_change};
-use crate::journey::explain::{Explanation, describe, explain};
-use crate::journey::standing::{Standing, Update};
-use crate::journey::verdict::{Verdict, explain_flag};
+use milepost::decode::decode;
+use milepost::derived_id::derived_id;
+use milepost::event::Route;
+use milepost::journey::Journey;
+use milepost::journey::event::{Change, Outgoing, of_change};
+use milepost::journey::explain::{Explanation, describe, explain};
+use milepost::journey::standing::{Standing, Update};
+use milepost::journey::verdict::{Verdict, explain_flag};
 
 const PERSON: Uuid = Uuid::from_u128(7);
 

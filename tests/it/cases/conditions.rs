@@ -1,8 +1,8 @@
 //! Each kind of condition, on facts of every kind.
 
 use super::given::{Given, flag, given_by, moment, rules};
-use crate::journey::Journey;
-use crate::journey::verdict::{evaluate, when_held};
+use milepost::journey::Journey;
+use milepost::journey::verdict::{evaluate, when_held};
 
 /// Begins and ends of everything that is told of the flag, as days since day 0, `-` and `+` for ever: `3..5 7..+`.
 #[track_caller]
@@ -24,7 +24,7 @@ fn stretches(journey: &Journey, words: &str) -> String {
         }
     };
     let held = when_held(&journey.flags[0], &facts);
-    let text = |one: &crate::journey::interval::Interval| match one.since == one.from {
+    let text = |one: &milepost::journey::interval::Interval| match one.since == one.from {
         true => format!("{}..{}", write(one.from), write(one.until)),
         false => format!("{}({})..{}", write(one.from), write(one.since), write(one.until)),
     };
