@@ -63,6 +63,8 @@ pub struct Signal {
     pub contract: usize,
     /// The type of these events.
     pub event_type: String,
+    /// The version of their contract.
+    pub version: String,
     /// SQL over `batch`.
     pub statement: Statement,
 }
@@ -183,8 +185,10 @@ impl Journey {
     #[must_use]
     pub fn definition(&self, name: &str) -> Option<Vec<(String, String, Option<String>)>> {
         let of = |role: &str, from: &From| {
-            let sql: Vec<&str> = from.signals.iter().map(|index| self.signals[*index].statement.sql.as_str()).collect();
-            (role.to_owned(), sql.join(";\n"), from.label.clone())
+            let read = |signal: &Signal| format!("{} {}: {}", signal.event_type, signal.version, signal.statement.sql);
+            let mut signals: Vec<String> = from.signals.iter().map(|index| read(&self.signals[*index])).collect();
+            signals.sort();
+            (role.to_owned(), signals.join(";\n"), from.label.clone())
         };
         let fact = self.fact(name)?;
         let mut parts = Vec::new();

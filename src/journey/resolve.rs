@@ -52,7 +52,10 @@ pub(super) fn resolve(text: &str, contracts: &[Contract], entities: &[&str]) -> 
 
 /// Everything that has an effect; comments, descriptions and the order of tables have none.
 fn normal_form(journey: &Journey) -> String {
-    let signal = |signal: &Signal| format!("{} {} {}", signal.name, signal.event_type, signal.statement.sql);
+    let signal = |signal: &Signal| {
+        let Signal { name, event_type, version, statement, .. } = signal;
+        format!("{name} {event_type} {version} {}", statement.sql)
+    };
     let flag = |flag: &Flag| format!("{} {:?} {:?}", flag.rule, flag.holds, flag.expires_after);
     let milestone = |rule: &Milestone| format!("{} {:?} {:?}", rule.rule, rule.reached, rule.published_as);
     let fact = |fact: &FactRule| format!("{} {:?} {:?}", fact.name, journey.definition(&fact.name), fact.kind);
@@ -88,7 +91,8 @@ fn signals(file: &File, contracts: &[Contract], faults: &mut Faults<'_>) -> Vec<
         match Projection::compile(&format!("journey.toml: signal {name:?}"), sql, &contracts[contract]) {
             Ok(mut projection) if projection.statements.len() == 1 => {
                 let statement = projection.statements.swap_remove(0);
-                signals.push(Signal { name: name.clone(), contract, event_type: event.clone(), statement });
+                let (name, event_type, version) = (name.clone(), event.clone(), version.clone());
+                signals.push(Signal { name, contract, event_type, version, statement });
             }
             Ok(_) => faults.at(written, format!("signal {name:?}: sql must be one statement")),
             Err(fault) => faults.at(written, fault),
