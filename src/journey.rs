@@ -185,8 +185,9 @@ impl Journey {
     #[must_use]
     pub fn definition(&self, name: &str) -> Option<Vec<(String, String, Option<String>)>> {
         let of = |role: &str, from: &From| {
-            let signals = from.signals.iter().map(|index| self.signals[*index].definition());
-            (role.to_owned(), signals.collect::<Vec<_>>().join("\n"), from.label.clone())
+            let mut signals: Vec<String> = from.signals.iter().map(|index| self.signals[*index].definition()).collect();
+            signals.sort();
+            (role.to_owned(), signals.join("\n"), from.label.clone())
         };
         let fact = self.fact(name)?;
         let mut parts = Vec::new();
@@ -246,7 +247,7 @@ impl Journey {
 
 impl Signal {
     fn definition(&self) -> String {
-        format!("{} {} {} {}", self.name, self.event_type, self.version, self.statement.sql)
+        format!("{} {}: {}", self.event_type, self.version, self.statement.sql)
     }
 }
 
