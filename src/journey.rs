@@ -63,6 +63,10 @@ pub struct Signal {
     pub contract: usize,
     /// The type of these events.
     pub event_type: String,
+    /// The version of that contract.
+    pub version: String,
+    /// The labels that its rows may have.
+    pub labels: Vec<String>,
     /// SQL over `batch`.
     pub statement: Statement,
 }
@@ -183,8 +187,8 @@ impl Journey {
     #[must_use]
     pub fn definition(&self, name: &str) -> Option<Vec<(String, String, Option<String>)>> {
         let of = |role: &str, from: &From| {
-            let sql: Vec<&str> = from.signals.iter().map(|index| self.signals[*index].statement.sql.as_str()).collect();
-            (role.to_owned(), sql.join(";\n"), from.label.clone())
+            let signals = from.signals.iter().map(|index| self.signals[*index].definition());
+            (role.to_owned(), signals.collect::<Vec<_>>().join("\n"), from.label.clone())
         };
         let fact = self.fact(name)?;
         let mut parts = Vec::new();
@@ -242,7 +246,21 @@ impl Journey {
     }
 }
 
+impl Signal {
+    fn definition(&self) -> String {
+        format!("{} {} {} {}", self.name, self.event_type, self.version, self.statement.sql)
+    }
+}
+
 impl FactKind {
+    /// How much is kept of it.
+    fn keeps(&self) -> Vec<(&str, Keep)> {
+        match self {
+            Self::Occurrences { keep, .. } => vec![("", *keep)],
+            Self::Episodes { keeps, .. } => keeps.iter().map(|(name, keep)| (name.as_str(), *keep)).collect(),
+        }
+    }
+
     fn signals(&self) -> Vec<usize> {
         let from: Vec<&From> = match self {
             Self::Occurrences { from, .. } => from.iter().collect(),

@@ -150,8 +150,8 @@ pub fn standing(lag_messages: u64, lag_seconds: f64, statistics: &Statistics) {
 }
 
 /// Timers were fired.
-pub fn timers_fired(count: u64) {
-    counter!(TIMERS_FIRED).increment(count);
+pub fn timers_fired(count: usize) {
+    counter!(TIMERS_FIRED).increment(count as u64);
 }
 
 /// Events of our own were published.

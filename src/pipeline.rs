@@ -5,12 +5,13 @@
 //! whatever order and batches, by however many workers. Claim, event store, projections, dead letters and the
 //! accounting are one transaction; a message is acknowledged only after it was committed by this process.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::batch::{Batch, Ledger};
 use crate::event::{Outcome, Reason};
-use crate::store::{Connection, Error, Incarnation, TRANSACTION_SECONDS_MAX, Unit, within};
+use crate::store::{Clock, Connection, Error, Incarnation, TRANSACTION_SECONDS_MAX, Unit, Words, within};
 
 /// What a run of the service is: its name for what it receives, and the stream it reads.
 #[derive(Debug, Clone, Copy)]
@@ -21,23 +22,18 @@ pub struct Run {
     pub incarnation: Incarnation,
 }
 
-/// One batch in one transaction, from claim to commit. Decoding came before, the acknowledgement comes after. `now` is
-/// the moment at which flags are evaluated.
+/// One batch in one transaction, from claim to commit. Decoding came before, the acknowledgement comes after. The clock
+/// is asked when flags are evaluated.
 ///
 /// # Errors
 /// Nothing has happened then, or (an error in the commit itself) it is unknown whether it has: trying again is safe.
-pub async fn process(
-    connection: &mut Connection,
-    run: &Run,
-    batch: &Batch,
-    now: DateTime<Utc>,
-) -> Result<Ledger, Error> {
+pub async fn process(connection: &mut Connection, run: &Run, batch: &Batch, clock: Clock) -> Result<Ledger, Error> {
     connection.ensure_months(batch).await?;
     let mut ledger = Ledger::open(batch);
     let mut unit = connection.begin().await?;
     unit.claim(batch, &mut ledger).await?; // each event id once
     unit.append(batch, &mut ledger).await?; // the store is unique by event on its own
-    project_all(&mut unit, batch, &mut ledger, now).await?; // what waits is held back, the rest has its effect
+    project_all(&mut unit, batch, &mut ledger, clock).await?; // what waits is held back, the rest has its effect
     unit.wait(batch, &ledger, run.id).await?;
     unit.bury(batch, &ledger).await?; // dead letters, with their raw bytes
     unit.record(batch, &mut ledger, run.incarnation).await?; // every sequence accounted for
@@ -53,12 +49,7 @@ pub async fn process(
 ///
 /// # Errors
 /// As the database says.
-pub async fn project_all(
-    unit: &mut Unit<'_>,
-    batch: &Batch,
-    ledger: &mut Ledger,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
+pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger, clock: Clock) -> Result<(), Error> {
     let domain = std::sync::Arc::clone(&unit.domain);
     for level in &domain.levels {
         let of_level: Vec<usize> = level.iter().flat_map(|contract| ledger.to_project(batch, *contract)).collect();
@@ -70,10 +61,28 @@ pub async fn project_all(
             }
         }
     }
-    let words = unit.words(batch, ledger).await?; // what the events say of people
-    let people = unit.lock(ledger, &words.people()).await?;
+    unit.lock(ledger).await?;
+    let (words, people) = words_and_people(unit, batch, ledger).await?;
     unit.derive(ledger).await?;
-    unit.journey(words, people, now).await // facts, flags, milestones, timers, outbox
+    unit.journey(words, people, clock).await // facts, flags, milestones, timers, outbox
+}
+
+/// What the events say of people, and these people locked. Whoever was given another id between the two is found by
+/// asking again.
+async fn words_and_people(
+    unit: &mut Unit<'_>,
+    batch: &Batch,
+    ledger: &Ledger,
+) -> Result<(Words, BTreeSet<Uuid>), Error> {
+    let mut words = unit.words(batch, ledger).await?;
+    let mut people = unit.lock_touched_people(ledger, &words).await?;
+    if !words.people().is_subset(&people) {
+        words = unit.words(batch, ledger).await?;
+        people = unit.lock_touched_people(ledger, &words).await?;
+    }
+    let about = words.people();
+    people.retain(|person| about.contains(person));
+    Ok((words, people))
 }
 
 /// Processes a batch; when the database refuses its content, finds the message that it refuses by halves, in fresh
@@ -86,10 +95,10 @@ pub async fn process_or_bisect(
     connection: &mut Connection,
     run: &Run,
     batch: &Batch,
-    now: DateTime<Utc>,
+    clock: Clock,
     done: &mut Vec<Ledger>,
 ) -> Result<(), Error> {
-    match process_in_time(connection, run, batch, now).await {
+    match process_in_time(connection, run, batch, clock).await {
         Ok(ledger) => {
             done.push(ledger);
             return Ok(());
@@ -99,7 +108,7 @@ pub async fn process_or_bisect(
     }
     let mut todo = vec![batch.clone()];
     while let Some(part) = todo.pop() {
-        match process_in_time(connection, run, &part, now).await {
+        match process_in_time(connection, run, &part, clock).await {
             Ok(ledger) => done.push(ledger),
             Err(Error::Content { sqlstate, message }) => {
                 connection.rollback().await?;
@@ -117,13 +126,8 @@ pub async fn process_or_bisect(
     Ok(())
 }
 
-async fn process_in_time(
-    connection: &mut Connection,
-    run: &Run,
-    batch: &Batch,
-    now: DateTime<Utc>,
-) -> Result<Ledger, Error> {
-    within(TRANSACTION_SECONDS_MAX, "processing a batch", Box::pin(process(connection, run, batch, now))).await
+async fn process_in_time(connection: &mut Connection, run: &Run, batch: &Batch, clock: Clock) -> Result<Ledger, Error> {
+    within(TRANSACTION_SECONDS_MAX, "processing a batch", Box::pin(process(connection, run, batch, clock))).await
 }
 
 /// The only message of a batch becomes a dead letter. One that is a dead letter already cannot be refused for its

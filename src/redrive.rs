@@ -65,7 +65,7 @@ async fn attempt(
     };
     unit.claim(batch, &mut ledger).await?;
     unit.append(batch, &mut ledger).await?;
-    project_all(&mut unit, batch, &mut ledger, Utc::now()).await?;
+    project_all(&mut unit, batch, &mut ledger, Utc::now).await?;
     unit.wait(batch, &ledger, run_id).await?;
     if let Some((_, rejection)) = ledger.rejections.pop() {
         return Ok(Err(rejection));

@@ -24,42 +24,85 @@ pub enum RelayError {
     Source(#[from] crate::source::Error),
 }
 
-/// Publishes some of what the outbox holds; returns how many events it is done with. `None`: another process is
-/// the one that publishes.
-///
-/// # Errors
-/// What was published before is marked as soon as it is tried again.
-pub async fn relay(
-    connection: &mut Connection,
-    source: &Source,
-    window: Duration,
-) -> Result<Option<usize>, RelayError> {
-    if !connection.may_publish().await? {
-        return Ok(None);
+/// The relay, and what it has to remember from one pass to the next.
+#[derive(Debug, Default)]
+pub struct Relay {
+    /// With stale events in the outbox: the stream's last sequence when they were seen. Once everything up to it has
+    /// been handled, what has not come back never arrived.
+    handled_when: Option<u64>,
+}
+
+impl Relay {
+    /// Publishes some of what the outbox holds; returns how many events have arrived. `None`: another process is the
+    /// one that publishes.
+    ///
+    /// # Errors
+    /// What was published before is marked as soon as it is tried again.
+    pub async fn pass(
+        &mut self,
+        connection: &mut Connection,
+        source: &Source,
+        window: Duration,
+    ) -> Result<Option<usize>, RelayError> {
+        if !connection.may_publish().await? {
+            self.handled_when = None;
+            return Ok(None);
+        }
+        // Half the window, so that what is published again surely arrives within it.
+        let anew = self.stale(connection, source, window / 2).await?;
+        let published_anew = publish(connection, source, &anew).await?;
+        let events = connection.unpublished(EVENTS_MAX, window / 2).await?;
+        Ok(Some(published_anew + publish(connection, source, &events).await?))
     }
-    // Half the window, so that what is published again surely arrives within it.
-    let events = connection.unpublished(EVENTS_MAX, window / 2).await?;
-    let may_be_under_way = events.iter().any(|event| event.is_stale && !event.has_come_back);
-    let is_drained = may_be_under_way && source.is_drained().await?;
-    let (arrived, rest): (Vec<&Unpublished>, Vec<&Unpublished>) = events.iter().partition(|event| event.has_come_back);
-    let due: Vec<&Unpublished> = rest.into_iter().filter(|event| !event.is_stale || is_drained).collect();
-    let mut done: Vec<i64> = arrived.iter().map(|event| event.position).collect();
-    let mut answers = Vec::with_capacity(due.len());
-    for event in due {
+
+    /// Events that were attempted long ago and surely never arrived.
+    async fn stale(
+        &mut self,
+        connection: &mut Connection,
+        source: &Source,
+        window: Duration,
+    ) -> Result<Vec<Unpublished>, RelayError> {
+        let mut stale = connection.stale(EVENTS_MAX, window).await?;
+        if stale.is_empty() {
+            self.handled_when = None;
+            return Ok(stale);
+        }
+        let Some(last) = self.handled_when else {
+            self.handled_when = Some(source.last_sequence().await?);
+            return Ok(Vec::new());
+        };
+        if source.standing().await?.ack_floor < last {
+            return Ok(Vec::new());
+        }
+        // Looked at once more, now that all of that has been handled.
+        let waited_for: Vec<i64> = stale.iter().map(|event| event.position).collect();
+        stale = connection.stale(EVENTS_MAX, window).await?;
+        stale.retain(|event| waited_for.contains(&event.position));
+        self.handled_when = None;
+        connection.attempted_anew(&stale.iter().map(|event| event.position).collect::<Vec<_>>()).await?;
+        Ok(stale)
+    }
+}
+
+/// Publishes in order, waits for the stream to have all of them, and marks those that it has.
+async fn publish(connection: &mut Connection, source: &Source, events: &[Unpublished]) -> Result<usize, RelayError> {
+    let mut answers = Vec::with_capacity(events.len());
+    for event in events {
         answers.push((event.position, source.publish(event.event_id, &event.subject, &event.payload).await?));
     }
+    let mut arrived = Vec::with_capacity(answers.len());
     let mut failure = None;
     for (position, answer) in answers {
         match answer.arrived().await {
-            Ok(()) => done.push(position),
+            Ok(()) => arrived.push(position),
             Err(error) => failure = Some(error),
         }
     }
-    if !done.is_empty() {
-        connection.published(&done).await?;
+    if !arrived.is_empty() {
+        connection.published(&arrived).await?;
     }
     match failure {
         Some(failure) => Err(failure.into()),
-        None => Ok(Some(done.len())),
+        None => Ok(arrived.len()),
     }
 }

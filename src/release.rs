@@ -93,7 +93,7 @@ async fn release_some(
         batch = batch.rejected(Reason::Database, refusal);
     }
     let mut ledger = Ledger::open(&batch);
-    project_all(&mut unit, &batch, &mut ledger, Utc::now()).await?;
+    project_all(&mut unit, &batch, &mut ledger, Utc::now).await?;
     let is_dead = |index: &usize| ledger.outcomes[*index] == Outcome::DeadLetter;
     let dead_of_run = (0..waiting.len()).filter(is_dead).filter(|index| waiting[*index].run_id == run_id).count();
     let released = Released {

@@ -228,6 +228,14 @@ impl Source {
         self.standing().await.map(|standing| standing.pending + standing.unacknowledged == 0)
     }
 
+    /// The last sequence that the stream holds.
+    ///
+    /// # Errors
+    /// When NATS cannot be asked.
+    pub async fn last_sequence(&self) -> Result<u64, Error> {
+        self.stream_state().await.map(|state| state.last)
+    }
+
     /// Sends an event of our own to the stream, under its id, by which the stream knows it if it is sent again.
     ///
     /// # Errors

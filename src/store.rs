@@ -9,6 +9,7 @@ mod bind;
 mod bury;
 mod claim;
 pub mod dead_letters;
+mod decimal;
 mod history;
 mod hold;
 mod journey;
@@ -35,6 +36,7 @@ use crate::batch::Ledger;
 use crate::domain::Domain;
 
 pub(crate) use history::Chapter;
+pub use journey::Clock;
 pub(crate) use journey::Words;
 pub use record::Incarnation;
 
@@ -158,7 +160,14 @@ impl Store {
         let options = options
             .application_name("milepost")
             .statement_cache_capacity(STATEMENTS_MAX)
-            .options([("timezone", "UTC"), ("jit", "off")])
+            .options([
+                ("timezone", "UTC"),
+                ("jit", "off"),
+                // A client that vanished without a word (power, network) gives back its locks within a minute.
+                ("tcp_keepalives_idle", "20"),
+                ("tcp_keepalives_interval", "10"),
+                ("tcp_keepalives_count", "3"),
+            ])
             .disable_statement_logging();
         Ok(Self { options, domain })
     }

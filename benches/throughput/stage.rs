@@ -8,7 +8,29 @@ use serde_json::Value;
 
 use crate::{cpu, proxy};
 
+/// How much of the service runs.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Parts {
+    /// Everything up to the derived tables: the stream folder has no rules.
+    Spine,
+    /// Facts, flags, milestones and timers too, in the same transactions.
+    Journeys,
+    /// The outbox too: what the rules change is published, and comes back as messages of our own.
+    All,
+}
+
+impl Parts {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Spine => "spine",
+            Self::Journeys => "journeys",
+            Self::All => "all",
+        }
+    }
+}
+
 pub(crate) struct Stage {
+    parts: Parts,
     database_url: String,
     nats: Child,
     nats_url: String,
@@ -40,7 +62,7 @@ fn postmaster() -> u32 {
 }
 
 impl Stage {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         let server = environment("DATABASE_URL");
         let name = format!("bench_{}", uuid::Uuid::new_v4().simple());
         sql(&server, &format!("create database {name}"));
@@ -54,8 +76,9 @@ impl Stage {
             .stderr(Stdio::null())
             .spawn()
             .expect("nats-server starts");
-        let stage =
-            Self { database_url: format!("{base}/{name}"), nats, nats_url: format!("nats://127.0.0.1:{port}"), store };
+        copy_streams(&store.path().join("csr"), parts);
+        let nats_url = format!("nats://127.0.0.1:{port}");
+        let stage = Self { parts, database_url: format!("{base}/{name}"), nats, nats_url, store };
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             std::thread::yield_now();
         }
@@ -67,6 +90,7 @@ impl Stage {
     fn command(&self, arguments: &[&str], database_url: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_milepost"));
         command.args(arguments).env("DATABASE_URL", database_url).env("NATS_URL", &self.nats_url);
+        command.env("MILEPOST_STREAMS", self.store.path().join("csr"));
         command.env("MILEPOST_HTTP_ADDR", "127.0.0.1:0").env("MILEPOST_LOG", "warn").stdin(Stdio::null());
         command
     }
@@ -93,7 +117,8 @@ impl Stage {
         let before = (cpu::seconds(std::process::id(), true), cpu::family_seconds(postmaster), self.nats_seconds());
         let summary = self.run(&self.database_url, events, workers, batch);
         let after = (cpu::seconds(std::process::id(), true), cpu::family_seconds(postmaster), self.nats_seconds());
-        let received = summary["received"].as_f64().unwrap_or(f64::NAN);
+        // Messages of our own are a cost of the events, not more of them.
+        let received = summary["received"].as_f64().unwrap_or(f64::NAN) - summary["own"].as_f64().unwrap_or(f64::NAN);
         let micros = |seconds: f64| seconds * 1e6 / received;
         Drain {
             rate: received / summary["seconds"].as_f64().unwrap_or(f64::NAN),
@@ -109,7 +134,10 @@ impl Stage {
 
     fn run(&self, database_url: &str, events: usize, workers: usize, batch: usize) -> Value {
         let (workers, batch) = (workers.to_string(), batch.to_string());
-        let arguments = ["run", "--until-idle", "--workers", &workers, "--batch", &batch];
+        let mut arguments = vec!["run", "--until-idle", "--workers", &workers, "--batch", &batch];
+        if self.parts != Parts::All {
+            arguments.extend(["--only", "project"]);
+        }
         let summary: Value = serde_json::from_str(self.succeed(&arguments, database_url).trim()).expect("a summary");
         assert_eq!(summary["applied"], events, "every event is applied once: {summary}");
         summary
@@ -162,6 +190,15 @@ impl Stage {
                 client.flush().await.expect("NATS takes it");
             }
         });
+    }
+}
+
+/// The stream folder, without rules where they are to be left out.
+fn copy_streams(to: &std::path::Path, parts: Parts) {
+    let from = concat!(env!("CARGO_MANIFEST_DIR"), "/streams/csr");
+    assert!(Command::new("cp").args(["-R", from]).arg(to).status().expect("cp runs").success(), "the folder is copied");
+    if parts == Parts::Spine {
+        std::fs::remove_file(to.join("journey.toml")).expect("the rules are there");
     }
 }
 

@@ -5,7 +5,7 @@
 create table outbox (
     position     bigint generated always as identity primary key,
     event_id     uuid not null unique,
-    user_id      uuid not null,
+    user_id      uuid not null references users (id) on update cascade,
     subject      varchar(100) not null,
     payload      text not null,
     created_at   timestamptz not null default now(),

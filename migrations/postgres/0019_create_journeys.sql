@@ -10,6 +10,8 @@ create table journey_facts (
     pending bytea
 ) with (fillfactor = 70);
 
+create index journey_facts_epoch_user_id_idx on journey_facts (epoch, user_id);
+
 comment on table journey_facts is 'Summaries of a person''s events, as the rules ask for them; read by `milepost rules explain`';
 comment on column journey_facts.epoch is 'The rules under which the facts are kept and the verdict was made';
 comment on column journey_facts.facts is 'What is kept of the events, in the engine''s own format';

@@ -169,7 +169,14 @@ fn print_explanation(explanation: &Explanation, depth: usize) -> Result<(), Fail
 async fn plan_changes(settings: &Settings, as_of: Micros, all: bool, as_json: bool) -> Result<ExitCode, Failure> {
     let mut connection = settings.connection().await?;
     verify_version(&mut connection).await?;
-    let plan = plan::plan(&mut connection, as_of).await?;
+    let faults = connection.check_domain().await;
+    if !faults.is_empty() {
+        return Err(Failure::Configuration(faults));
+    }
+    let Some(plan) = plan::plan(&mut connection, as_of).await? else {
+        let hint = "hint: run `milepost rules apply` again with the stream folder of those rules";
+        return Err(anyhow::anyhow!("rules are being applied: there is nothing fixed to compare with\n  {hint}").into());
+    };
     if as_json {
         print(&serde_json::to_string(&plan)?)?;
         return Ok(ExitCode::SUCCESS);
@@ -180,6 +187,9 @@ async fn plan_changes(settings: &Settings, as_of: Micros, all: bool, as_json: bo
     if !plan.facts_folded.is_empty() {
         let facts = plan.facts_folded.join(", ");
         print(&format!("folded from {} stored events, as nothing keeps it yet: {facts}", plan.events_read))?;
+    }
+    if plan.unreadable > 0 {
+        print(&format!("{} stored events no longer fit their contract and were left out", plan.unreadable))?;
     }
     print(&format!("{} people at {}: {} changes", plan.people, plan.as_of, plan.differences.len()))?;
     for (rule, counts) in &plan.counts {
@@ -223,9 +233,20 @@ async fn apply_rules(settings: &Settings) -> Result<ExitCode, Failure> {
     let tell = |done: &apply::Applied| {
         tracing::info!(events = done.events, people = done.people, "applying the rules");
     };
-    match apply::apply(&mut connection, tell).await.map_err(anyhow::Error::from)? {
-        None => print("the rules on disk are in force already")?,
-        Some(done) => {
+    match Box::pin(apply::apply(&mut connection, tell)).await? {
+        apply::Outcome::InForce => print("the rules on disk are in force already")?,
+        apply::Outcome::GivenUp(epoch) => {
+            print(&format!("the rules on disk are in force; those of epoch {epoch}, half applied, are given up"))?;
+        }
+        apply::Outcome::Others(epoch) => {
+            let hint =
+                "hint: run `milepost rules apply` with their stream folder first; journey_rules.source has the file";
+            return Err(anyhow::anyhow!(
+                "other rules are being applied (epoch {epoch}), and were interrupted\n  {hint}"
+            )
+            .into());
+        }
+        apply::Outcome::Applied(done) => {
             print(&format!(
                 "in force as epoch {}: folded {} stored events, brought over {} people, {} of them changed",
                 done.epoch, done.events, done.people, done.changed

@@ -140,7 +140,7 @@ impl Condition {
             Self::Rises { of } => rises(&series(facts, of)),
             Self::Open { of } => open(facts, of),
             Self::Closed { of } => {
-                let begun = episodes(facts, of).filter_map(|episode| begin_of(episode)).min();
+                let begun = episodes(facts, of).filter_map(|episode| Some(episode.begun()?.at)).min();
                 let since = Intervals::of(begun.map(|begun| Interval::new(begun, FOREVER)));
                 since.and(&open(facts, of).not())
             }
@@ -172,28 +172,18 @@ pub(super) fn occurrences<'f>(facts: &'f Facts, name: &str) -> Option<&'f Occurr
     }
 }
 
-fn begin_of(episode: &Episode) -> Option<Micros> {
-    episode.begin.map(|begin| begin.at).or_else(|| episode.states.first().map(|state| state.at))
-}
-
 /// Every value of an operand with its moment. A mark counts from the begin of its episode at the earliest: what is
 /// said of something before it happens counts once it has happened.
 pub(super) fn series(facts: &Facts, of: &Operand) -> Vec<Entry> {
     let Some(mark) = &of.mark else {
         return match facts.get(&of.fact) {
             Some(Fact::Occurrences(occurrences)) => occurrences.series.clone(),
-            Some(Fact::Episodes(episodes)) => {
-                let begun = |episode: &Episode| {
-                    let begin = episode.begin?;
-                    Some(Entry { at: begin.at, told_at: begin.told_at, event: begin.event, value: Decimal::ONE })
-                };
-                ordered(episodes.values().filter_map(begun).collect())
-            }
+            Some(Fact::Episodes(episodes)) => ordered(episodes.values().filter_map(Episode::begun).collect()),
             None => Vec::new(),
         };
     };
     let in_episode = |episode: &'_ Episode| -> Vec<Entry> {
-        let (Some(begin), Some(marks)) = (episode.begin, episode.marks.get(mark)) else {
+        let (Some(begin), Some(marks)) = (episode.begun(), episode.marks.get(mark)) else {
             return Vec::new();
         };
         marks.series.iter().map(|entry| Entry { at: entry.at.max(begin.at), ..*entry }).collect()
@@ -213,13 +203,13 @@ pub(super) fn stretches(episode: &Episode) -> Vec<Interval> {
         return episode.begin.map(|begin| Interval::new(begin.at, end)).into_iter().collect();
     }
     let mut stretches: Vec<Interval> = Vec::new();
-    for state in &episode.states {
-        // Of equal moments the last telling counts: it overwrites what the earlier ones began.
-        if let Some(last) = stretches.last_mut().filter(|last| last.until == FOREVER) {
-            last.until = state.at;
-        }
-        if !state.value.is_zero() {
-            stretches.push(Interval::new(state.at, FOREVER));
+    // Of equal moments the last telling counts.
+    for state in episode.states.chunk_by(|one, next| one.at == next.at).filter_map(<[Entry]>::last) {
+        let opened = stretches.last_mut().filter(|last| last.until == FOREVER);
+        match (opened, state.value.is_zero()) {
+            (Some(last), true) => last.until = state.at,
+            (None, false) => stretches.push(Interval::new(state.at, FOREVER)),
+            _ => {} // said again
         }
     }
     stretches.into_iter().map(|stretch| Interval { until: stretch.until.min(end), ..stretch }).collect()
@@ -244,7 +234,7 @@ fn rises(series: &[Entry]) -> Intervals {
 }
 
 fn missing(episode: &Episode, mark: &str, age: Option<Micros>) -> Option<Interval> {
-    let old = age.and_then(|age| Some(episode.begin?.at.saturating_add(age)));
+    let old = age.and_then(|age| Some(episode.begun()?.at.saturating_add(age)));
     let expected = [episode.ended(), old].into_iter().flatten().min()?;
     let given = episode.marks.get(mark).and_then(|marks| marks.first.first()).map(|mark| mark.at);
     Some(Interval::new(expected, given.unwrap_or(FOREVER)))
@@ -262,16 +252,28 @@ fn quiet(facts: &Facts, of: &[Operand], lasts: Micros, longer: bool, during: &[S
         });
         return Intervals::of(pauses);
     }
+    let joined_common = joined(&common, lasts);
     let mut pauses = Vec::new();
+    let mut without_marks: Vec<Interval> = Vec::new();
     for episode in during.iter().flat_map(|fact| episodes(facts, fact)) {
         let own = of.iter().filter_map(|operand| episode.marks.get(operand.mark.as_deref()?));
-        let mut runs = common.clone();
-        runs.extend(own.flat_map(|marks| &marks.runs));
-        runs.sort_unstable();
-        let runs = joined(&runs, lasts);
-        for stretch in stretches(episode) {
-            pauses_in(stretch, &runs, lasts, longer, &mut pauses);
+        let mut own: Vec<Run> = own.flat_map(|marks| &marks.runs).copied().collect();
+        if own.is_empty() {
+            without_marks.extend(stretches(episode));
+            continue;
         }
+        own.extend(&common);
+        own.sort_unstable();
+        let runs = joined(&own, lasts);
+        stretches(episode).into_iter().for_each(|stretch| pauses_in(stretch, &runs, lasts, longer, false, &mut pauses));
+    }
+    // Of stretches without marks of their own, one that lies within another has the same pauses but for its first.
+    without_marks.sort_unstable_by_key(|stretch| (stretch.from, std::cmp::Reverse(stretch.until)));
+    let mut end = super::interval::BEGINNING;
+    for stretch in without_marks {
+        let only_first = stretch.until <= end;
+        end = end.max(stretch.until);
+        pauses_in(stretch, &joined_common, lasts, longer, only_first, &mut pauses);
     }
     Intervals::of(pauses)
 }
@@ -282,7 +284,7 @@ fn runs(facts: &Facts, name: &str) -> Vec<Run> {
         Some(Fact::Occurrences(occurrences)) => occurrences.runs.clone(),
         Some(Fact::Episodes(episodes)) => {
             let mark = |episode: &Episode| {
-                let begin = episode.begin?;
+                let begin = episode.begun()?;
                 let mark = super::fact::Mark { at: begin.at, event: begin.event };
                 Some(Run { first: mark, last: mark })
             };
@@ -292,15 +294,26 @@ fn runs(facts: &Facts, name: &str) -> Vec<Run> {
     }
 }
 
-/// The pauses of one open stretch, which counts as something itself when it begins.
-fn pauses_in(stretch: Interval, runs: &[Run], lasts: Micros, longer: bool, pauses: &mut Vec<Interval>) {
+/// The pauses of one open stretch, which counts as something itself when it begins; or only those from its begin on.
+fn pauses_in(
+    stretch: Interval,
+    runs: &[Run],
+    lasts: Micros,
+    longer: bool,
+    only_first: bool,
+    pauses: &mut Vec<Interval>,
+) {
     let mut last = stretch.from;
-    for run in runs {
+    let begin = runs.partition_point(|run| run.last.at < stretch.from);
+    for run in &runs[begin..] {
         if run.first.at >= stretch.until {
             break;
         }
         pauses.push(pause(last, run.first.at.min(stretch.until), lasts, longer));
         last = last.max(run.last.at);
+        if only_first && last > stretch.from {
+            return;
+        }
     }
     pauses.push(pause(last, stretch.until, lasts, longer));
 }

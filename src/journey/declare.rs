@@ -36,6 +36,9 @@ pub(super) struct Signal {
     pub(super) event: String,
     #[serde(default = "first_version")]
     pub(super) version: String,
+    /// The labels that its rows may have.
+    #[serde(default)]
+    pub(super) labels: Vec<String>,
     pub(super) sql: String,
 }
 

@@ -157,7 +157,7 @@ fn aggregated(of: &Operand, measure: Measure, within: Option<Micros>, facts: &Fa
             None => first_few(of, kept, now),
         };
     }
-    let young = |entry: &&Entry| entry.at <= now && within.is_none_or(|within| entry.at > now - within);
+    let young = |entry: &&Entry| entry.at <= now && within.is_none_or(|within| entry.at > now.saturating_sub(within));
     let all = series(facts, of);
     let seen: Vec<&Entry> = all.iter().filter(young).collect();
     let total = sweep::Total::of(seen.iter().copied());
@@ -212,7 +212,7 @@ fn story(name: &str, key: &str, episode: &Episode, mark: Option<&String>, now: M
     let stretches = stretches(episode);
     let current = stretches.iter().rev().find(|stretch| stretch.from <= now);
     let mut events: Vec<Uuid> = episode.begin.iter().map(|begin| begin.event).collect();
-    events.extend(episode.states.iter().filter(|state| state.at <= now).next_back().map(|state| state.event));
+    events.extend(episode.states.iter().rfind(|state| state.at <= now).map(|state| state.event));
     let mut value = match current {
         Some(stretch) if now < stretch.until => format!("open since {}", text(stretch.from)),
         Some(stretch) => format!("ended at {}", text(stretch.until)),
@@ -247,7 +247,9 @@ fn changes(condition: &Condition, held: &Intervals, facts: &Facts, now: Micros) 
                 let all = series(facts, of);
                 let kept = occurrences(facts, &of.fact).filter(|_| of.mark.is_none() && all.is_empty());
                 let marks = kept.map(|kept| kept.first.iter().filter(|mark| mark.at <= now).count());
-                let young = |entry: &&Entry| entry.at <= now && within.is_none_or(|within| entry.at > now - within);
+                let young = |entry: &&Entry| {
+                    entry.at <= now && within.is_none_or(|within| entry.at > now.saturating_sub(within))
+                };
                 let there = marks.unwrap_or_else(|| all.iter().filter(young).count());
                 format!("begins to hold with {} more of {of}", least.saturating_sub(there))
             })

@@ -230,6 +230,14 @@ impl Episode {
         }
     }
 
+    /// When it began, as far as is told: what has only states, with the first of them.
+    #[must_use]
+    pub fn begun(&self) -> Option<Entry> {
+        let told = |told: Told| Entry { at: told.at, told_at: told.told_at, event: told.event, value: Decimal::ONE };
+        let first = self.states.first().map(|state| Entry { value: Decimal::ONE, ..*state });
+        self.begin.map(told).or(first)
+    }
+
     /// When it ended, as far as is told.
     #[must_use]
     pub fn ended(&self) -> Option<Micros> {

@@ -25,8 +25,8 @@ pub(super) fn duration(text: &str) -> Result<Micros, String> {
 }
 
 /// The decimal that was written: 0.8 is 0.8.
-pub(super) fn number(written: f64) -> Decimal {
-    written.to_string().parse().unwrap_or_default()
+pub(super) fn number(written: f64) -> Result<Decimal, String> {
+    written.to_string().parse().map_err(|_| format!("{written} is no usable number"))
 }
 
 impl<'t> Faults<'t> {
@@ -91,7 +91,7 @@ impl<'t> Faults<'t> {
         ];
         let mut given = given.into_iter().filter_map(|(compare, value)| Some((compare, value?)));
         match (given.next(), given.next()) {
-            (Some((compare, value)), None) => Some((compare, number(value))),
+            (Some((compare, value)), None) => Some((compare, self.try_at(written, number(value))?)),
             _ => {
                 self.at(written, "give exactly one of at_least, at_most, above, below".into());
                 None
@@ -169,7 +169,8 @@ impl<'t> Faults<'t> {
                 let (none, least) = (Decimal::ZERO, Decimal::NEGATIVE_ONE);
                 let never = !compare.holds(none, *threshold) && matches!(compare, Compare::AtMost | Compare::Below);
                 let always = compare.holds(none, *threshold) && matches!(compare, Compare::AtLeast | Compare::Above);
-                if never || always || *threshold <= least || !threshold.fract().is_zero() {
+                let beyond = *threshold <= least || *threshold > Decimal::from(u32::MAX);
+                if never || always || beyond || !threshold.fract().is_zero() {
                     self.at(place, format!("{rule}: no count of {of} can decide on {threshold}"));
                 }
             }
@@ -244,7 +245,11 @@ fn contradict(one: &Condition, another: &Condition) -> bool {
         (
             Condition::Quiet { of, lasts, .. },
             Condition::Aggregate { of: other, measure: Measure::Count, within: Some(within), compare, threshold },
-        ) => of.contains(other) && within <= lasts && !compare.holds(Decimal::ZERO, *threshold),
+        ) => {
+            // One episode may be quiet while a mark is set in another.
+            let nothing = other.mark.is_none() && of.contains(other) && within <= lasts;
+            nothing && !compare.holds(Decimal::ZERO, *threshold)
+        }
         _ => false,
     }
 }

@@ -80,7 +80,10 @@ impl Intervals {
         let mut merged: Vec<Interval> = Vec::with_capacity(self.0.len());
         for interval in &self.0 {
             match merged.last_mut() {
-                Some(last) if interval.from <= last.until => last.until = last.until.max(interval.until),
+                Some(last) if interval.from <= last.until => {
+                    last.until = last.until.max(interval.until);
+                    last.since = last.since.min(interval.since);
+                }
                 _ => merged.push(*interval),
             }
         }
@@ -91,7 +94,7 @@ impl Intervals {
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let common = |a: &Interval, b: &Interval| {
-            let later = if b.from > a.from { b } else { a };
+            let later = if (b.from, b.since) > (a.from, a.since) { b } else { a };
             Interval { from: later.from, until: a.until.min(b.until), since: later.since }
         };
         Self::of(self.0.iter().flat_map(|a| other.0.iter().map(move |b| common(a, b))))

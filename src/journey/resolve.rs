@@ -29,7 +29,7 @@ pub(super) fn resolve(text: &str, contracts: &[Contract], entities: &[&str]) -> 
     let mut facts = facts(&file, &signals, &mut faults);
     let (flags, milestones) = rules(&file, &facts, &mut faults);
     let summary = summary(&file, &facts, &mut faults);
-    let keeps = keeps(&facts, flags.iter().map(|flag| &flag.holds), milestones.iter().map(|rule| &rule.reached));
+    let keeps = keeps(flags.iter().map(|flag| &flag.holds), milestones.iter().map(|rule| &rule.reached));
     for fact in &mut facts {
         keep(fact, &keeps);
     }
@@ -52,12 +52,13 @@ pub(super) fn resolve(text: &str, contracts: &[Contract], entities: &[&str]) -> 
 
 /// Everything that has an effect; comments, descriptions and the order of tables have none.
 fn normal_form(journey: &Journey) -> String {
-    let signal = |signal: &Signal| format!("{} {} {}", signal.name, signal.event_type, signal.statement.sql);
+    let mut signals: Vec<String> = journey.signals.iter().map(Signal::definition).collect();
+    signals.sort();
     let flag = |flag: &Flag| format!("{} {:?} {:?}", flag.rule, flag.holds, flag.expires_after);
     let milestone = |rule: &Milestone| format!("{} {:?} {:?}", rule.rule, rule.reached, rule.published_as);
-    let fact = |fact: &FactRule| format!("{} {:?} {:?}", fact.name, journey.definition(&fact.name), fact.kind);
+    let fact = |fact: &FactRule| format!("{} {:?} {:?}", fact.name, journey.definition(&fact.name), fact.kind.keeps());
     let mut parts = vec![journey.person.clone(), format!("{:?} {:?}", journey.summary_column, journey.published)];
-    parts.extend(journey.signals.iter().map(signal));
+    parts.append(&mut signals);
     parts.extend(journey.facts.iter().map(fact));
     parts.extend(journey.flags.iter().map(flag));
     parts.extend(journey.milestones.iter().map(milestone));
@@ -73,7 +74,7 @@ fn is_identifier(name: &str) -> bool {
 fn signals(file: &File, contracts: &[Contract], faults: &mut Faults<'_>) -> Vec<Signal> {
     let mut signals: Vec<Signal> = Vec::new();
     for written in &file.signals {
-        let declare::Signal { name, event, version, sql } = written.as_ref();
+        let declare::Signal { name, event, version, labels, sql } = written.as_ref();
         if !is_identifier(name) {
             faults.at(written, format!("signal {name:?}: the name must be made of a-z, 0-9 and _"));
         }
@@ -88,7 +89,14 @@ fn signals(file: &File, contracts: &[Contract], faults: &mut Faults<'_>) -> Vec<
         match Projection::compile(&format!("journey.toml: signal {name:?}"), sql, &contracts[contract]) {
             Ok(mut projection) if projection.statements.len() == 1 => {
                 let statement = projection.statements.swap_remove(0);
-                signals.push(Signal { name: name.clone(), contract, event_type: event.clone(), statement });
+                signals.push(Signal {
+                    name: name.clone(),
+                    contract,
+                    event_type: event.clone(),
+                    version: version.clone(),
+                    labels: labels.clone(),
+                    statement,
+                });
             }
             Ok(_) => faults.at(written, format!("signal {name:?}: sql must be one statement")),
             Err(fault) => faults.at(written, fault),
@@ -123,7 +131,10 @@ fn facts(file: &File, signals: &[Signal], faults: &mut Faults<'_>) -> Vec<FactRu
                 continue;
             }
         };
-        let values = written.values.map(|bounds| bounds.map(number));
+        let values = written.values.and_then(|[least, most]| {
+            let bounds = number(least).and_then(|least| Ok([least, number(most)?]));
+            faults.try_at(name, bounds)
+        });
         if values.is_some_and(|[least, most]| least >= most) || !is_identifier(name.as_ref()) {
             faults.at(name, format!("fact {:?}: the values have no range, or the name is not plain", name.as_ref()));
         }
@@ -138,12 +149,17 @@ fn from(reference: &Spanned<String>, signals: &[Signal], faults: &mut Faults<'_>
         Some((name, label)) => (name, Some(label.to_owned())),
         None => (reference.as_ref().as_str(), None),
     };
-    let signals: Vec<usize> = (0..signals.len()).filter(|index| signals[*index].name == name).collect();
-    if signals.is_empty() {
+    let found: Vec<usize> = (0..signals.len()).filter(|index| signals[*index].name == name).collect();
+    if found.is_empty() {
         faults.at(reference, format!("there is no signal {name:?}"));
         return None;
     }
-    Some(From { signals, label })
+    if let Some(label) = &label
+        && !found.iter().any(|index| signals[*index].labels.contains(label))
+    {
+        faults.at(reference, format!("the signal {name:?} declares no label {label:?}"));
+    }
+    Some(From { signals: found, label })
 }
 
 fn rules(file: &File, facts: &[FactRule], faults: &mut Faults<'_>) -> (Vec<Flag>, Vec<Milestone>) {
@@ -208,6 +224,7 @@ fn condition(written: &Spanned<declare::Condition>, facts: &[FactRule], faults: 
     let list = |list: &[Spanned<declare::Condition>], faults: &mut Faults<'_>| -> Option<Vec<Condition>> {
         if list.is_empty() {
             faults.at(written, format!("{kind} names no condition"));
+            return None;
         }
         let all: Vec<Option<Condition>> = list.iter().map(|one| condition(one, facts, faults)).collect();
         all.into_iter().collect()
@@ -295,18 +312,17 @@ fn quiet(written: &Spanned<declare::Condition>, facts: &[FactRule], faults: &mut
 
 /// What the conditions ask of each fact and mark.
 fn keeps<'c>(
-    facts: &[FactRule],
     flags: impl Iterator<Item = &'c Condition>,
     milestones: impl Iterator<Item = &'c Condition>,
 ) -> BTreeMap<Operand, Keep> {
     let mut keeps = BTreeMap::new();
     for condition in flags.chain(milestones) {
-        asks(condition, facts, &mut keeps);
+        asks(condition, &mut keeps);
     }
     keeps
 }
 
-fn asks(condition: &Condition, facts: &[FactRule], keeps: &mut BTreeMap<Operand, Keep>) {
+fn asks(condition: &Condition, keeps: &mut BTreeMap<Operand, Keep>) {
     let mut ask = |of: &Operand, keep: Keep| {
         let known = keeps.entry(of.clone()).or_default();
         *known = known.and(keep);
@@ -332,8 +348,8 @@ fn asks(condition: &Condition, facts: &[FactRule], keeps: &mut BTreeMap<Operand,
             ask(&of, Keep { first: 1, ..Keep::default() });
         }
         Condition::Open { .. } | Condition::Closed { .. } => {}
-        Condition::AllOf(list) | Condition::AnyOf(list) => list.iter().for_each(|one| asks(one, facts, keeps)),
-        Condition::Not(one) => asks(one, facts, keeps),
+        Condition::AllOf(list) | Condition::AnyOf(list) => list.iter().for_each(|one| asks(one, keeps)),
+        Condition::Not(one) => asks(one, keeps),
     }
 }
 

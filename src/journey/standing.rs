@@ -21,6 +21,8 @@ pub struct Standing {
     pub changes: u64,
     /// Facts as rules keep them that are being applied, since these were begun.
     pub pending: Facts,
+    /// Something was folded, or the person was brought to other rules: all of the row is to be written.
+    pub is_changed: bool,
 }
 
 /// A person's row as it was and as it is now.

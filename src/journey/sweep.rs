@@ -26,7 +26,9 @@ impl Total {
     }
 
     fn plus(self, value: Decimal, sign: i64) -> Self {
-        Self { count: self.count + sign, sum: self.sum + value * Decimal::from(sign) }
+        // What is too large for a decimal must not stop the stream.
+        let sum = self.sum.saturating_add(value * Decimal::from(sign));
+        Self { count: self.count + sign, sum }
     }
 
     /// Means are compared without dividing: 0.80 is 0.80.
@@ -35,7 +37,7 @@ impl Total {
         match measure {
             Measure::Count => compare.holds(count, threshold),
             Measure::Sum => compare.holds(self.sum, threshold),
-            Measure::Mean => self.count > 0 && compare.holds(self.sum, threshold * count),
+            Measure::Mean => self.count > 0 && compare.holds(self.sum, threshold.saturating_mul(count)),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::text;
 use super::explain::{Explanation, explain};
-use super::fact::{Fact, Facts};
+use super::fact::{Episode, Fact, Facts};
 use super::interval::{FOREVER, Intervals, Micros};
 use super::{Flag, Journey, Shows};
 
@@ -52,6 +52,20 @@ pub struct Verdict {
     pub summary: BTreeMap<String, Shown>,
     /// When the flags change next if nothing happens.
     pub next_change: Option<Micros>,
+}
+
+impl Verdict {
+    /// Whether another verdict tells of other flags or milestones, or of other moments.
+    #[must_use]
+    pub fn tells_otherwise(&self, other: &Self) -> bool {
+        let flags = |verdict: &Self| -> Vec<(String, Micros)> {
+            verdict.flags.iter().map(|(name, held)| (name.clone(), held.since)).collect()
+        };
+        let milestones = |verdict: &Self| -> Vec<(String, Micros)> {
+            verdict.milestones.iter().map(|(name, reached)| (name.clone(), reached.at)).collect()
+        };
+        flags(self) != flags(other) || milestones(self) != milestones(other)
+    }
 }
 
 /// Evaluates all rules at a moment.
@@ -110,7 +124,7 @@ fn shown(fact: &Fact, shows: Shows) -> Option<Shown> {
     let (count, last) = match fact {
         Fact::Occurrences(occurrences) => (occurrences.count, occurrences.last.map(|mark| mark.at)),
         Fact::Episodes(episodes) => {
-            let begun = || episodes.values().filter_map(|episode| episode.begin);
+            let begun = || episodes.values().filter_map(Episode::begun);
             (begun().count() as u64, begun().map(|begin| begin.at).max())
         }
     };

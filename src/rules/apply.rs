@@ -10,7 +10,7 @@ use super::{EVENTS_MAX, Lacking, PEOPLE_MAX};
 use crate::journey::Journey;
 use crate::journey::standing::{Standing, Update};
 use crate::store::applying::Begun;
-use crate::store::{Connection, Error};
+use crate::store::{Connection, Error, Unit};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,47 +27,67 @@ pub struct Applied {
     pub changed: usize,
 }
 
-/// Why the rules could not be applied.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] Error),
-    /// Other rules come first.
-    #[error(
-        "other rules are being applied (epoch {0}), and were interrupted\n  \
-         hint: run `milepost rules apply` with their stream folder first; journey_rules.source has the file"
-    )]
+/// What came of applying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The rules were in force already.
+    InForce,
+    /// They were, and others that were being applied are given up.
+    GivenUp(i64),
+    /// Others come first, under this epoch: people have been brought to them already.
     Others(i64),
+    /// They are in force now.
+    Applied(Applied),
 }
 
-/// Applies the rules of the connection's domain. `tell` hears how far it is. `None`: they are in force already.
+/// Applies the rules of the connection's domain. `tell` hears how far it is.
 ///
 /// # Errors
 /// What was done until then stays done; applying again goes on.
-pub async fn apply(connection: &mut Connection, tell: impl Fn(&Applied)) -> Result<Option<Applied>, ApplyError> {
+pub async fn apply(connection: &mut Connection, tell: impl Fn(&Applied)) -> Result<Outcome, Error> {
     let journey = Arc::clone(&connection.domain().journey);
+    // What fails on the first events is found before anything is written.
+    rehearse(connection, &journey).await?;
     let epoch = match connection.begin_applying(&journey).await? {
-        Begun::InForce => return Ok(None),
-        Begun::Others(epoch) => return Err(ApplyError::Others(epoch)),
+        Begun::InForce => return Ok(Outcome::InForce),
+        Begun::GivenUp(epoch) => return Ok(Outcome::GivenUp(epoch)),
+        Begun::Others(epoch) => return Ok(Outcome::Others(epoch)),
         Begun::Applying(epoch) => epoch,
     };
     let mut done = Applied { epoch, ..Applied::default() };
     let lacking = lacking(connection, &journey).await?;
-    while !lacking.is_empty() && !fold_some(connection, epoch, &lacking, &mut done).await? {
+    let mut is_folded = lacking.is_empty();
+    while !is_folded {
+        is_folded = match fold_some(connection, epoch, &lacking, &mut done).await {
+            Err(Error::Contended { .. }) => connection.rollback().await.map(|()| false)?,
+            ended => ended?,
+        };
+        tell(&done);
+    }
+    let mut after = Some(Uuid::nil());
+    while let Some(from) = after {
+        after = match bring_over_some(connection, epoch, &lacking, from, &mut done).await {
+            Err(Error::Contended { .. }) => connection.rollback().await.map(|()| after)?,
+            ended => ended?,
+        };
         tell(&done);
     }
     loop {
-        let mut after = Uuid::nil();
-        while let Some(last) = bring_over_some(connection, epoch, &lacking, after, &mut done).await? {
-            after = last;
-            tell(&done);
-        }
-        // Whoever got their first facts meanwhile, behind us, is still to be brought over.
-        if connection.finish_applying(epoch).await? {
-            return Ok(Some(done));
+        match finish(connection, epoch, &lacking, &mut done).await {
+            Err(Error::Contended { .. }) => connection.rollback().await?,
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(Outcome::Applied(done)),
         }
     }
+}
+
+/// Runs every signal on some stored events, and writes nothing.
+async fn rehearse(connection: &mut Connection, journey: &Journey) -> Result<(), Error> {
+    let all = Lacking::between(&Journey::default(), journey);
+    let mut unit = connection.begin_snapshot().await?;
+    let chapter = unit.chapter((-1, i64::MAX), &all.types, 0, EVENTS_MAX).await?;
+    all.words(&mut unit, &chapter).await?;
+    unit.commit().await
 }
 
 async fn lacking(connection: &mut Connection, journey: &Journey) -> Result<Lacking, Error> {
@@ -75,6 +95,18 @@ async fn lacking(connection: &mut Connection, journey: &Journey) -> Result<Lacki
     let lacking = Lacking::between(&unit.rules.applied.journey, journey);
     unit.commit().await?;
     Ok(lacking)
+}
+
+/// Whoever got their first facts meanwhile is brought over while nobody else's transaction runs; then the rules are
+/// in force.
+async fn finish(connection: &mut Connection, epoch: i64, lacking: &Lacking, done: &mut Applied) -> Result<(), Error> {
+    let mut unit = connection.begin_finish().await?;
+    let mut late = *done;
+    while bring_over(&mut unit, epoch, lacking, Uuid::nil(), &mut late).await?.is_some() {}
+    unit.put_in_force(epoch).await?;
+    unit.commit().await?;
+    *done = late;
+    Ok(())
 }
 
 /// Folds some of the events up to the separator; true when there are no more.
@@ -105,8 +137,23 @@ async fn bring_over_some(
     after: Uuid,
     done: &mut Applied,
 ) -> Result<Option<Uuid>, Error> {
-    let journey = Arc::clone(&connection.domain().journey);
     let mut unit = connection.begin().await?;
+    let mut so_far = *done;
+    let last = bring_over(&mut unit, epoch, lacking, after, &mut so_far).await?;
+    unit.commit().await?;
+    *done = so_far;
+    Ok(last)
+}
+
+async fn bring_over(
+    unit: &mut Unit<'_>,
+    epoch: i64,
+    lacking: &Lacking,
+    after: Uuid,
+    done: &mut Applied,
+) -> Result<Option<Uuid>, Error> {
+    let journey = Arc::clone(&unit.domain.journey);
+    let shows_elsewhere = unit.rules.applied.journey.summary_column != journey.summary_column;
     let people = unit.not_yet_at(epoch, after, PEOPLE_MAX).await?;
     let last = people.last().copied();
     let people: BTreeSet<Uuid> = unit.lock_people(&people).await?;
@@ -122,13 +169,16 @@ async fn bring_over_some(
         }
         let folded = [staged.remove(person).unwrap_or_default(), standing.pending];
         let facts = lacking.brought_over(&journey, standing.facts, folded);
-        let standing = Standing { epoch, facts, pending: [].into(), ..standing };
-        updates.push(standing.evaluate(&journey, &source, *person, now));
+        let standing = Standing { epoch, facts, pending: [].into(), is_changed: true, ..standing };
+        let mut update = standing.evaluate(&journey, &source, *person, now);
+        if shows_elsewhere {
+            update.before.summary.clear(); // so that all of it is written there
+        }
+        updates.push(update);
     }
     unit.save(&updates).await?;
     unit.unstage(&people.iter().copied().collect::<Vec<_>>()).await?;
-    unit.commit().await?;
     done.people += updates.len();
-    done.changed += updates.iter().filter(|update| update.before != update.after.verdict).count();
+    done.changed += updates.iter().filter(|update| update.before.tells_otherwise(&update.after.verdict)).count();
     Ok(last)
 }

@@ -7,13 +7,13 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{EVENTS_MAX, Lacking, PEOPLE_MAX};
+use crate::journey::Journey;
 use crate::journey::event::text;
 use crate::journey::explain::{Explanation, explain};
 use crate::journey::fact::Facts;
 use crate::journey::fold::fold;
 use crate::journey::interval::Micros;
-use crate::journey::verdict::{Verdict, evaluate};
-use crate::journey::{Journey, condition::Condition};
+use crate::journey::verdict::{Verdict, evaluate, explain_flag};
 use crate::store::{Connection, Error, Unit};
 
 /// What would change for one person.
@@ -49,6 +49,8 @@ pub struct Plan {
     pub facts_folded: Vec<String>,
     /// How many stored events were read for that.
     pub events_read: usize,
+    /// Stored events that no longer fit their contract, and were left out.
+    pub unreadable: usize,
     /// People who were looked at.
     pub people: usize,
     /// How many people would see which change.
@@ -57,13 +59,18 @@ pub struct Plan {
     pub differences: Vec<Difference>,
 }
 
-/// Evaluates the rules of the connection's domain beside those in force, on one snapshot. Changes nothing.
+/// Evaluates the rules of the connection's domain beside those in force, on one snapshot. Changes nothing. `None`: rules
+/// are being applied.
 ///
 /// # Errors
 /// As the database says.
-pub async fn plan(connection: &mut Connection, as_of: Micros) -> Result<Plan, Error> {
+pub async fn plan(connection: &mut Connection, as_of: Micros) -> Result<Option<Plan>, Error> {
     let new = Arc::clone(&connection.domain().journey);
     let mut unit = connection.begin_snapshot().await?;
+    if unit.rules.applying.is_some() {
+        unit.commit().await?;
+        return Ok(None);
+    }
     let in_force = Arc::clone(&unit.rules.applied.journey);
     let lacking = Lacking::between(&in_force, &new);
     let mut plan = Plan {
@@ -87,11 +94,13 @@ pub async fn plan(connection: &mut Connection, as_of: Micros) -> Result<Plan, Er
             plan.compare(person, &before, &new, &facts, as_of);
         }
     }
-    for (person, facts) in folded {
+    // People who have no facts yet; whoever has another id by now is told of under that one.
+    let newcomers = unit.existing(&folded.keys().copied().collect::<Vec<_>>()).await?;
+    for (person, facts) in folded.into_iter().filter(|(person, _)| newcomers.contains(person)) {
         plan.compare(person, &Verdict::default(), &new, &facts, as_of);
     }
     unit.commit().await?;
-    Ok(plan)
+    Ok(Some(plan))
 }
 
 async fn fold_history(unit: &mut Unit<'_>, lacking: &Lacking, plan: &mut Plan) -> Result<BTreeMap<Uuid, Facts>, Error> {
@@ -104,6 +113,7 @@ async fn fold_history(unit: &mut Unit<'_>, lacking: &Lacking, plan: &mut Plan) -
         };
         after = last;
         plan.events_read += chapter.batch.messages.len();
+        plan.unreadable += chapter.unreadable;
         for word in lacking.words(unit, &chapter).await? {
             fold(&lacking.journey, folded.entry(word.person).or_default(), &word);
         }
@@ -121,11 +131,17 @@ impl Plan {
         let milestones = |verdict: &Verdict| -> BTreeMap<String, Micros> {
             verdict.milestones.iter().map(|(name, reached)| (name.clone(), reached.at)).collect()
         };
-        let flag = |name: &str| new.flags.iter().find(|flag| flag.name == name).map(|flag| &flag.holds);
-        let milestone = |name: &str| new.milestones.iter().find(|one| one.name == name).map(|one| &one.reached);
-        let reason = |condition: Option<&Condition>| condition.map(|one| explain(one, facts, as_of));
-        self.differ(person, "flag", &flags(before), &flags(&after), |name| reason(flag(name)));
-        self.differ(person, "milestone", &milestones(before), &milestones(&after), |name| reason(milestone(name)));
+        let flag = |name: &str| {
+            let flag = new.flags.iter().find(|flag| flag.name == name)?;
+            Some(explain_flag(flag, facts, as_of))
+        };
+        // A milestone is explained for the moment at which it was reached.
+        let milestone = |name: &str| {
+            let rule = new.milestones.iter().find(|rule| rule.name == name)?;
+            Some(explain(&rule.reached, facts, after.milestones.get(name).map_or(as_of, |reached| reached.at)))
+        };
+        self.differ(person, "flag", &flags(before), &flags(&after), flag);
+        self.differ(person, "milestone", &milestones(before), &milestones(&after), milestone);
     }
 
     fn differ(

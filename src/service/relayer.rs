@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Shared;
 use crate::metrics;
-use crate::relay::{RelayError, relay};
+use crate::relay::{Relay, RelayError};
 use crate::retry::Pause;
 use crate::store::Connection;
 
@@ -14,9 +14,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Relays until stopped.
 pub(super) async fn relay_for_ever(shared: Shared) -> anyhow::Result<()> {
     let mut connection = None;
+    let mut relay = Relay::default();
     let mut trouble = Pause::default();
     loop {
-        let pause = match try_pass(&shared, &mut connection).await {
+        let pause = match try_pass(&shared, &mut relay, &mut connection).await {
             Ok(done) => {
                 shared.health.well("outbox");
                 trouble.reset();
@@ -37,10 +38,14 @@ pub(super) async fn relay_for_ever(shared: Shared) -> anyhow::Result<()> {
     }
 }
 
-async fn try_pass(shared: &Shared, connection: &mut Option<Connection>) -> Result<Option<usize>, RelayError> {
+async fn try_pass(
+    shared: &Shared,
+    relay: &mut Relay,
+    connection: &mut Option<Connection>,
+) -> Result<Option<usize>, RelayError> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(shared.store.connect().await?),
     };
-    relay(connection, &shared.source, shared.domain.stream.duplicate_window).await
+    relay.pass(connection, &shared.source, shared.domain.stream.duplicate_window).await
 }

@@ -7,7 +7,7 @@ use chrono::Utc;
 use super::Shared;
 use crate::metrics;
 use crate::store::{Connection, Error};
-use crate::timers::{Fired, fire};
+use crate::timers::fire;
 
 /// Pause when nothing is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -19,7 +19,7 @@ pub(super) async fn fire_for_ever(shared: Shared) -> anyhow::Result<()> {
     let mut connection = None;
     loop {
         let fired = pass(&shared, &mut connection).await.unwrap_or_default();
-        let pause = if fired.fired > 0 { BREATH } else { LOOK_EVERY };
+        let pause = if fired > 0 { BREATH } else { LOOK_EVERY };
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
@@ -28,11 +28,11 @@ pub(super) async fn fire_for_ever(shared: Shared) -> anyhow::Result<()> {
 }
 
 /// One transaction; trouble is noted and left to the next one. `None`: it could not be made.
-pub(super) async fn pass(shared: &Shared, connection: &mut Option<Connection>) -> Option<Fired> {
+pub(super) async fn pass(shared: &Shared, connection: &mut Option<Connection>) -> Option<usize> {
     match try_pass(shared, connection).await {
         Ok(fired) => {
             shared.health.well("timers");
-            metrics::timers_fired(fired.fired);
+            metrics::timers_fired(fired);
             Some(fired)
         }
         Err(error) => {
@@ -46,10 +46,10 @@ pub(super) async fn pass(shared: &Shared, connection: &mut Option<Connection>) -
     }
 }
 
-async fn try_pass(shared: &Shared, connection: &mut Option<Connection>) -> Result<Fired, Error> {
+async fn try_pass(shared: &Shared, connection: &mut Option<Connection>) -> Result<usize, Error> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(shared.store.connect().await?),
     };
-    fire(connection, Utc::now()).await
+    fire(connection, Utc::now).await
 }

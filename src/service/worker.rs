@@ -146,7 +146,7 @@ impl Worker {
             return Ok(());
         };
         let committed_before = self.done.len();
-        let processing = process_or_bisect(connection, &self.shared.run, &fetched.batch, Utc::now(), &mut self.done);
+        let processing = process_or_bisect(connection, &self.shared.run, &fetched.batch, Utc::now, &mut self.done);
         Box::pin(processing).await?;
         // A batch that books nothing new right after a commit in doubt was committed then.
         let booked = self.done.iter().skip(committed_before).any(|ledger| !ledger.recorded.is_empty());

@@ -1,9 +1,11 @@
 //! Putting other rules in force: what is known of the change, and how far it is.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::rules::RULES_LOCK;
-use super::{COMMIT_SECONDS_MAX, Connection, Error, TRANSACTION_SECONDS_MAX, Unit, execute, within};
+use super::{Connection, Error, TRANSACTION_SECONDS_MAX, Unit, execute, within};
 use crate::journey::Journey;
 
 /// What there is to do before rules are in force.
@@ -13,8 +15,10 @@ pub enum Begun {
     InForce,
     /// They are being applied, under this epoch.
     Applying(i64),
-    /// Other ones are being applied, under this epoch: they come first.
+    /// Other ones are being applied, under this epoch, and people have been brought to them: they come first.
     Others(i64),
+    /// They are, and other ones that were being applied are given up: nobody had been brought to those.
+    GivenUp(i64),
 }
 
 /// How far applying is.
@@ -28,17 +32,18 @@ pub(crate) struct Progress {
 
 impl Connection {
     /// A transaction that nobody else's runs beside: what is begun after it goes by the new rules.
-    async fn begin_alone(&mut self) -> Result<(), Error> {
+    async fn begin_alone(&mut self) -> Result<Unit<'_>, Error> {
         let waiting = async {
             execute(&mut self.pg, "begin").await?;
             sqlx::query("select pg_advisory_xact_lock($1)")
                 .bind(RULES_LOCK)
                 .execute(&mut self.pg)
                 .await
-                .map(|_| ())
-                .map_err(|error| Error::classify("wait for the batches in flight", error))
+                .map_err(|error| Error::classify("wait for the batches in flight", error))?;
+            self.load_rules().await
         };
-        within(TRANSACTION_SECONDS_MAX, "waiting for the batches in flight", waiting).await
+        let rules = within(TRANSACTION_SECONDS_MAX, "waiting for the batches in flight", waiting).await?;
+        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules: Arc::new(rules) })
     }
 
     /// Begins to apply these rules, or goes on with it. The events that are stored now are separated from those that
@@ -47,23 +52,29 @@ impl Connection {
     /// # Errors
     /// As the database says.
     pub async fn begin_applying(&mut self, journey: &Journey) -> Result<Begun, Error> {
-        self.begin_alone().await?;
-        let known: Vec<(i64, String, String)> =
-            sqlx::query_as("select epoch, state, hash from journey_rules where state <> 'replaced' order by epoch")
-                .fetch_all(&mut self.pg)
-                .await
-                .map_err(|error| Error::classify("read the rules in force", error))?;
-        let applying = known.iter().find(|(_, state, _)| state == "applying");
-        let begun = match applying {
-            Some((epoch, _, hash)) if *hash == journey.hash => Begun::Applying(*epoch),
-            Some((epoch, ..)) => Begun::Others(*epoch),
-            None if known.iter().any(|(.., hash)| *hash == journey.hash) => Begun::InForce,
-            None => Begun::Applying(self.insert_rules(journey).await?),
+        let mut unit = self.begin_alone().await?;
+        let is_applied = unit.rules.applied.epoch > 0 && unit.rules.applied.journey.hash == journey.hash;
+        let begun = match unit.rules.applying.as_ref().map(|rules| (rules.epoch, rules.journey.hash == journey.hash)) {
+            Some((epoch, true)) => Begun::Applying(epoch),
+            Some((epoch, false)) if is_applied && unit.give_up(epoch).await? => Begun::GivenUp(epoch),
+            Some((epoch, false)) => Begun::Others(epoch),
+            None if is_applied => Begun::InForce,
+            None => Begun::Applying(unit.insert_rules(journey).await?),
         };
-        within(COMMIT_SECONDS_MAX, "commit", execute(&mut self.pg, "commit")).await?;
+        unit.commit().await?;
         Ok(begun)
     }
 
+    /// The transaction in which applying ends: nobody else's runs beside it.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub(crate) async fn begin_finish(&mut self) -> Result<Unit<'_>, Error> {
+        self.begin_alone().await
+    }
+}
+
+impl Unit<'_> {
     async fn insert_rules(&mut self, journey: &Journey) -> Result<i64, Error> {
         let sql = format!(
             "insert into journey_rules (epoch, hash, source, state, separator, held_back)
@@ -76,39 +87,47 @@ impl Connection {
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
             .bind(&journey.hash)
             .bind(&journey.source)
-            .fetch_one(&mut self.pg)
+            .fetch_one(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("begin to apply the rules", error))
     }
 
-    /// Puts the rules in force, if everybody has been brought to them.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn finish_applying(&mut self, epoch: i64) -> Result<bool, Error> {
-        self.begin_alone().await?;
-        let finishing = async {
-            let is_done: bool = sqlx::query_scalar(
-                "select not exists (select from journey_facts where epoch <> $1)
-                    and not exists (select from journey_facts_staged)",
-            )
-            .bind(epoch)
-            .fetch_one(&mut self.pg)
-            .await?;
-            if is_done {
-                sqlx::query("update journey_rules set state = 'replaced' where state = 'applied'")
-                    .execute(&mut self.pg)
-                    .await?;
-                sqlx::query("update journey_rules set state = 'applied', applied_at = now() where epoch = $1")
-                    .bind(epoch)
-                    .execute(&mut self.pg)
-                    .await?;
+    /// Gives up applying rules, if nobody has been brought to them yet.
+    async fn give_up(&mut self, epoch: i64) -> Result<bool, Error> {
+        let giving_up = async {
+            let is_too_late: bool = sqlx::query_scalar("select exists (select from journey_facts where epoch = $1)")
+                .bind(epoch)
+                .fetch_one(&mut *self.pg)
+                .await?;
+            if is_too_late {
+                return Ok(false);
             }
-            Ok(is_done)
+            sqlx::query("delete from journey_facts_staged").execute(&mut *self.pg).await?;
+            sqlx::query("update journey_facts set pending = null where pending is not null")
+                .execute(&mut *self.pg)
+                .await?;
+            sqlx::query("update journey_rules set state = 'replaced' where epoch = $1")
+                .bind(epoch)
+                .execute(&mut *self.pg)
+                .await?;
+            Ok(true)
         };
-        let is_done = finishing.await.map_err(|error| Error::classify("put the rules in force", error))?;
-        within(COMMIT_SECONDS_MAX, "commit", execute(&mut self.pg, "commit")).await?;
-        Ok(is_done)
+        giving_up.await.map_err(|error| Error::classify("give up applying rules", error))
+    }
+
+    /// Puts the rules in force: everybody has been brought to them.
+    pub(crate) async fn put_in_force(&mut self, epoch: i64) -> Result<(), Error> {
+        for sql in [
+            "update journey_rules set state = 'replaced' where state = 'applied' and epoch <> $1",
+            "update journey_rules set state = 'applied', applied_at = now() where epoch = $1",
+        ] {
+            sqlx::query(sql)
+                .bind(epoch)
+                .execute(&mut *self.pg)
+                .await
+                .map_err(|error| Error::classify("put the rules in force", error))?;
+        }
+        Ok(())
     }
 }
 
@@ -136,7 +155,7 @@ impl Unit<'_> {
     /// The next people after one, in the order of their keys, who have not been brought to these rules.
     pub(crate) async fn not_yet_at(&mut self, epoch: i64, after: Uuid, limit: i64) -> Result<Vec<Uuid>, Error> {
         sqlx::query_scalar(
-            "(select user_id from journey_facts where epoch <> $1 and user_id > $2 order by user_id limit $3)
+            "(select user_id from journey_facts where epoch < $1 and user_id > $2 order by user_id limit $3)
              union (select user_id from journey_facts_staged where user_id > $2 order by user_id limit $3)
              order by user_id limit $3",
         )

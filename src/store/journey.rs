@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use sqlx::{AssertSqlSafe, Column as _, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::bind::bind;
+use super::decimal::Numeric;
 use super::{Error, Unit};
 use crate::batch::{Batch, Ledger};
 use crate::journey::Journey;
@@ -36,9 +36,12 @@ impl Words {
     }
 }
 
+/// What says which moment it is: the wall clock, or a test's.
+pub type Clock = fn() -> DateTime<Utc>;
+
 impl Unit<'_> {
-    /// Takes from the projected events what they say of people. Reads only what the events themselves made and what
-    /// never changes, so it may come before the locks.
+    /// Takes from the projected events what they say of people. What derived rows are made of is locked before; a
+    /// person who is given another id meanwhile is found by asking again.
     pub(crate) async fn words(&mut self, batch: &Batch, ledger: &Ledger) -> Result<Words, Error> {
         let rules = Arc::clone(&self.rules);
         let mut by_contract: HashMap<usize, Vec<usize>> = HashMap::new();
@@ -78,20 +81,15 @@ impl Unit<'_> {
         let told_at: HashMap<Uuid, Micros> =
             of.iter().map(|index| (batch.event(*index).id, batch.event(*index).timestamp.timestamp_micros())).collect();
         let columns = rows.first().map(Columns::of).unwrap_or_default();
-        let read = |row: &PgRow| columns.word(row, signal, &told_at);
+        let read = |row: &PgRow| columns.word(row, signal, &told_at).transpose();
         rows.iter()
-            .map(read)
+            .filter_map(read)
             .collect::<Result<_, _>>()
             .map_err(|error| Error::fault(format!("signal {:?} of journey.toml: {error}", declared.name)))
     }
 
     /// Folds the words, evaluates the rules for these people, whose rows are locked, and saves what changed.
-    pub(crate) async fn journey(
-        &mut self,
-        words: Words,
-        people: BTreeSet<Uuid>,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
+    pub(crate) async fn journey(&mut self, words: Words, people: BTreeSet<Uuid>, clock: Clock) -> Result<(), Error> {
         let rules = Arc::clone(&self.rules);
         if people.is_empty() || rules.latest().epoch == 0 {
             return Ok(());
@@ -107,6 +105,7 @@ impl Unit<'_> {
         for word in &words.applied {
             if let Some(standing) = standings.get_mut(&word.person).filter(|one| one.epoch == rules.applied.epoch) {
                 fold(&rules.applied.journey, &mut standing.facts, word);
+                standing.is_changed = true;
             }
         }
         if let Some(applying) = &rules.applying {
@@ -115,11 +114,13 @@ impl Unit<'_> {
                     let is_there = standing.epoch == applying.epoch;
                     let facts = if is_there { &mut standing.facts } else { &mut standing.pending };
                     fold(&applying.journey, facts, word);
+                    standing.is_changed = true;
                 }
             }
         }
         let source = self.domain.own_source.clone();
-        let now = now.timestamp_micros();
+        // After the locks: whoever evaluated one of these people before us did so at an earlier moment.
+        let now = clock().timestamp_micros();
         let evaluate = |(person, standing): (Uuid, Standing)| {
             let journey = Arc::clone(&rules.of(standing.epoch).journey);
             standing.evaluate(&journey, &source, person, now)
@@ -142,7 +143,7 @@ impl Unit<'_> {
             let pending = pending.map(|bytes| from_bytes(&bytes)).transpose()?.unwrap_or_default();
             let (facts, verdict) = (from_bytes(&facts)?, from_bytes(&verdict)?);
             let changes = u64::try_from(changes).unwrap_or_default();
-            Ok((person, Standing { epoch, facts, verdict, changes, pending }))
+            Ok((person, Standing { epoch, facts, verdict, changes, pending, is_changed: false }))
         };
         rows.into_iter()
             .map(standing)
@@ -150,36 +151,32 @@ impl Unit<'_> {
             .map_err(|error| Error::fault(error.to_string()))
     }
 
-    /// Locks those of these people whom nobody else has locked, in the order of their keys.
-    pub(crate) async fn lock_free(&mut self, people: &[Uuid]) -> Result<BTreeSet<Uuid>, Error> {
-        self.lock_some(people, "skip locked").await
-    }
-
-    /// Locks these people in the order of their keys, waiting for whoever has them.
+    /// Locks these people in the order of their keys, waiting for whoever has them; returns those that there are.
     pub(crate) async fn lock_people(&mut self, people: &[Uuid]) -> Result<BTreeSet<Uuid>, Error> {
-        self.lock_some(people, "").await
+        let Some(entity) = self.person_entity().cloned() else {
+            return Ok(BTreeSet::new());
+        };
+        Ok(self.lock_rows(&entity, people, "").await?.into_iter().collect())
     }
 
-    async fn lock_some(&mut self, people: &[Uuid], how: &str) -> Result<BTreeSet<Uuid>, Error> {
+    /// Which of these people there are.
+    pub(crate) async fn existing(&mut self, people: &[Uuid]) -> Result<BTreeSet<Uuid>, Error> {
         let Some(entity) = self.person_entity() else {
             return Ok(BTreeSet::new());
         };
-        let sql = format!(
-            "select {column} from {table} where {column} = any($1::uuid[]) order by {column} for no key update {how}",
-            table = entity.table,
-            column = entity.column
-        );
-        let locked: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
+        let sql = format!("select {0} from {1} where {0} = any($1::uuid[])", entity.column, entity.table);
+        let found: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(people)
             .fetch_all(&mut *self.pg)
             .await
-            .map_err(|error| Error::classify("lock people", error))?;
-        Ok(locked.into_iter().collect())
+            .map_err(|error| Error::classify("look up people", error))?;
+        Ok(found.into_iter().collect())
     }
 
     /// The entity that journeys are about.
     pub(crate) fn person_entity(&self) -> Option<&crate::domain::Entity> {
-        let name = &self.rules.latest().journey.person;
+        let in_force = &self.rules.latest().journey.person;
+        let name = if in_force.is_empty() { &self.domain.journey.person } else { in_force };
         self.domain.entities.iter().find(|entity| entity.name == *name)
     }
 
@@ -203,9 +200,10 @@ impl Unit<'_> {
         for word in words {
             fold(journey, said.entry(word.person).or_default(), word);
         }
-        let people: BTreeSet<Uuid> = said.keys().copied().collect();
+        let people: Vec<Uuid> = said.keys().copied().collect();
+        let people = self.lock_people(&people).await?;
         let mut staged = self.staged(&people).await?;
-        for (person, facts) in said {
+        for (person, facts) in said.into_iter().filter(|(person, _)| people.contains(person)) {
             merge(journey, staged.entry(person).or_default(), facts);
         }
         sqlx::query(
@@ -229,33 +227,50 @@ struct Columns {
     until: Option<usize>,
     value: Option<usize>,
     rank: Option<usize>,
+    told_at: Option<usize>,
 }
 
 impl Columns {
     fn of(row: &PgRow) -> Self {
         let at = |name: &str| row.columns().iter().position(|column| column.name() == name);
-        Self { key: at("key"), label: at("label"), until: at("until"), value: at("value"), rank: at("rank") }
+        Self {
+            key: at("key"),
+            label: at("label"),
+            until: at("until"),
+            value: at("value"),
+            rank: at("rank"),
+            told_at: at("told_at"),
+        }
     }
 
-    fn word(&self, row: &PgRow, signal: usize, told_at: &HashMap<Uuid, Micros>) -> Result<Word, sqlx::Error> {
+    /// A row without a person, or without a moment, says nothing.
+    fn word(&self, row: &PgRow, signal: usize, told_at: &HashMap<Uuid, Micros>) -> Result<Option<Word>, sqlx::Error> {
         let text = |at: Option<usize>| at.map_or(Ok(None), |at| row.try_get::<Option<String>, _>(at));
+        let moment = |at: Option<usize>| at.map_or(Ok(None), |at| row.try_get::<Option<DateTime<Utc>>, _>(at));
+        let (Some(person), Some(at)) = (row.try_get("person")?, row.try_get::<Option<DateTime<Utc>>, _>("at")?) else {
+            return Ok(None);
+        };
         let event: Uuid = row.try_get("event")?;
-        let until: Option<DateTime<Utc>> = self.until.map_or(Ok(None), |at| row.try_get(at))?;
-        let value: Option<Decimal> = self.value.map_or(Ok(None), |at| row.try_get(at))?;
+        // An event may say something about what another one had told.
+        let told_at = match moment(self.told_at)? {
+            Some(told_at) => told_at.timestamp_micros(),
+            None => *told_at.get(&event).ok_or_else(|| {
+                sqlx::Error::Protocol("`event` is no event of the batch, and there is no `told_at`".into())
+            })?,
+        };
+        let value: Option<Numeric> = self.value.map_or(Ok(None), |at| row.try_get(at))?;
         let rank: Option<i32> = self.rank.map_or(Ok(None), |at| row.try_get(at))?;
-        Ok(Word {
-            person: row.try_get("person")?,
+        Ok(Some(Word {
+            person,
             signal,
             label: text(self.label)?,
             key: text(self.key)?,
-            at: row.try_get::<DateTime<Utc>, _>("at")?.timestamp_micros(),
-            until: until.map(|until| until.timestamp_micros()),
-            value,
+            at: at.timestamp_micros(),
+            until: moment(self.until)?.map(|until| until.timestamp_micros()),
+            value: value.map(|value| value.0),
             rank: rank.unwrap_or_default(),
-            told_at: told_at.get(&event).copied().ok_or_else(|| {
-                sqlx::Error::Protocol("the column `event` must be the envelope_id of the event".into())
-            })?,
+            told_at,
             event,
-        })
+        }))
     }
 }

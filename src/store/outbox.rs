@@ -21,10 +21,6 @@ pub struct Unpublished {
     pub subject: String,
     /// The document.
     pub payload: String,
-    /// An attempt was made so long ago that the stream would not know it as a duplicate any more.
-    pub is_stale: bool,
-    /// It is in the event store: it was published, and came back.
-    pub has_come_back: bool,
 }
 
 impl Connection {
@@ -39,33 +35,68 @@ impl Connection {
         within(ANSWER_SECONDS_MAX, "asking to be the one that publishes", asking).await
     }
 
-    /// The next events to publish, and a note that it was tried. Of each person only the first: a later one follows
-    /// when that has arrived, so that the last one published is the last one written.
+    /// The next events to publish that may be published without further ado, and a note that it was tried. Of each
+    /// person only the first: a later one follows when that has arrived, so that the last one published is the last
+    /// one written.
     pub(crate) async fn unpublished(&mut self, limit: i64, window: Duration) -> Result<Vec<Unpublished>, Error> {
-        let sql = format!(
-            "with next as (
+        let sql = "with next as (
                  select position, attempted_at from outbox
-                 where published_at is null and not exists (
+                 where published_at is null
+                   and (attempted_at is null or attempted_at >= now() - make_interval(secs => $2))
+                   and not exists (
                      select from outbox as earlier
                      where earlier.user_id = outbox.user_id and earlier.position < outbox.position
                        and earlier.published_at is null)
                  order by position limit $1)
              update outbox set attempted_at = coalesce(outbox.attempted_at, now())
              from next where outbox.position = next.position
-             returning outbox.position, outbox.event_id, outbox.subject, outbox.payload,
-                 coalesce(next.attempted_at < now() - make_interval(secs => $2), false) as is_stale,
-                 next.attempted_at is not null
-                     and exists (select from {} as log where log.event_id = outbox.event_id) as has_come_back",
+             returning outbox.position, outbox.event_id, outbox.subject, outbox.payload";
+        self.outbox(sql, limit, window).await
+    }
+
+    /// Events of which an attempt was made so long ago that the stream would not know them any more. What has come
+    /// back through the stream is marked as published and is not among them.
+    pub(crate) async fn stale(&mut self, limit: i64, window: Duration) -> Result<Vec<Unpublished>, Error> {
+        let sql = format!(
+            "with stale as (
+                 select position, event_id, subject, payload from outbox
+                 where published_at is null and attempted_at < now() - make_interval(secs => $2)
+                 order by position limit $1),
+             come_back as (
+                 update outbox set published_at = now() from stale
+                 where outbox.position = stale.position
+                   and exists (select from {} as log where log.event_id = stale.event_id)
+                 returning outbox.position)
+             select * from stale where position not in (select position from come_back)",
             self.domain.event_log
         );
+        self.outbox(&sql, limit, window).await
+    }
+
+    /// These are published after all: the stream knows them from now on.
+    pub(crate) async fn attempted_anew(&mut self, positions: &[i64]) -> Result<(), Error> {
+        let noting = async {
+            let noted = sqlx::query("update outbox set attempted_at = now() where position = any($1)")
+                .bind(positions)
+                .execute(&mut self.pg)
+                .await;
+            noted.map(|_| ()).map_err(|error| Error::classify("note what is published", error))
+        };
+        within(ANSWER_SECONDS_MAX, "noting what is published", noting).await
+    }
+
+    async fn outbox(&mut self, sql: &str, limit: i64, window: Duration) -> Result<Vec<Unpublished>, Error> {
         let asking = async {
-            let found =
-                sqlx::query_as(AssertSqlSafe(sql)).bind(limit).bind(window.as_secs_f64()).fetch_all(&mut self.pg).await;
+            let found = sqlx::query_as(AssertSqlSafe(sql.to_owned()))
+                .bind(limit)
+                .bind(window.as_secs_f64())
+                .fetch_all(&mut self.pg)
+                .await;
             found.map_err(|error| Error::classify("read the outbox", error))
         };
-        let mut next: Vec<Unpublished> = within(ANSWER_SECONDS_MAX, "reading the outbox", asking).await?;
-        next.sort_unstable_by_key(|event| event.position);
-        Ok(next)
+        let mut found: Vec<Unpublished> = within(ANSWER_SECONDS_MAX, "reading the outbox", asking).await?;
+        found.sort_unstable_by_key(|event| event.position);
+        Ok(found)
     }
 
     /// The stream has these.

@@ -7,8 +7,9 @@ use sqlx::{AssertSqlSafe, Column as _, Row as _, postgres::PgRow};
 use uuid::Uuid;
 
 use super::bind::bind;
-use super::{Error, Unit};
+use super::{Error, Unit, Words};
 use crate::batch::{Batch, Ledger};
+use crate::domain::Entity;
 
 impl Unit<'_> {
     /// Projects the events of one contract.
@@ -61,40 +62,53 @@ impl Unit<'_> {
         }
     }
 
-    /// Locks the rows that this transaction and others may both touch, in the order of their keys: those that
-    /// something is derived for, and the people whose journeys go on. Returns which of these people there are.
-    pub(crate) async fn lock(&mut self, ledger: &Ledger, people: &BTreeSet<Uuid>) -> Result<BTreeSet<Uuid>, Error> {
+    /// Locks the rows that something is derived for, in the order of their keys. People come apart, and last.
+    pub(crate) async fn lock(&mut self, ledger: &Ledger) -> Result<(), Error> {
         let domain = Arc::clone(&self.domain);
         let person = self.rules.latest().journey.person.clone();
-        let mut locked = BTreeSet::new();
-        for (index, entity) in domain.entities.iter().enumerate() {
-            let derived = ledger
-                .touched
-                .iter()
-                .filter(|(derivation, _)| domain.derivations[**derivation].lock == index)
-                .flat_map(|(_, keys)| keys.iter().filter_map(|key| Uuid::try_parse(key).ok()));
-            let mut keys: BTreeSet<Uuid> = derived.collect();
-            if entity.name == person {
-                keys.extend(people);
-            }
-            if keys.is_empty() {
-                continue;
-            }
-            let sql = format!(
-                "select {column} from {table} where {column} = any($1::uuid[]) order by {column} for no key update",
-                table = entity.table,
-                column = entity.column
-            );
-            let found: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql))
-                .bind(keys.into_iter().collect::<Vec<_>>())
-                .fetch_all(&mut *self.pg)
-                .await
-                .map_err(|error| Error::classify(&format!("lock {}", entity.table), error))?;
-            if entity.name == person {
-                locked.extend(found.into_iter().filter(|key| people.contains(key)));
+        for (index, entity) in domain.entities.iter().enumerate().filter(|(_, entity)| entity.name != person) {
+            let keys: Vec<Uuid> = self.touched(ledger, index).into_iter().collect();
+            if !keys.is_empty() {
+                self.lock_rows(entity, &keys, "").await?;
             }
         }
-        Ok(locked)
+        Ok(())
+    }
+
+    /// Locks the people whom words are about or something is derived for; returns which of them there are.
+    pub(crate) async fn lock_touched_people(
+        &mut self,
+        ledger: &Ledger,
+        words: &Words,
+    ) -> Result<BTreeSet<Uuid>, Error> {
+        let Some(index) = self.domain.entity(&self.rules.latest().journey.person) else {
+            return Ok(BTreeSet::new());
+        };
+        let mut keys = self.touched(ledger, index);
+        keys.extend(words.people());
+        match keys.is_empty() {
+            true => Ok(BTreeSet::new()),
+            false => self.lock_people(&keys.into_iter().collect::<Vec<_>>()).await,
+        }
+    }
+
+    fn touched(&self, ledger: &Ledger, entity: usize) -> BTreeSet<Uuid> {
+        let derived = ledger.touched.iter().filter(|(index, _)| self.domain.derivations[**index].lock == entity);
+        derived.flat_map(|(_, keys)| keys.iter().filter_map(|key| Uuid::try_parse(key).ok())).collect()
+    }
+
+    /// Locks rows of an entity in the order of their keys; returns those that there are.
+    pub(super) async fn lock_rows(&mut self, entity: &Entity, keys: &[Uuid], how: &str) -> Result<Vec<Uuid>, Error> {
+        let sql = format!(
+            "select {column} from {table} where {column} = any($1::uuid[]) order by {column} for no key update {how}",
+            table = entity.table,
+            column = entity.column
+        );
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(keys)
+            .fetch_all(&mut *self.pg)
+            .await
+            .map_err(|error| Error::classify(&format!("lock {}", entity.table), error))
     }
 
     /// Computes derived rows again for what the batch touched. Their keys are locked; this is a later statement,

@@ -141,7 +141,7 @@ impl Connection {
         Ok(Err(format!("{what}\n  hint: look with `milepost rules plan`, then run `milepost rules apply`")))
     }
 
-    async fn load_rules(&mut self) -> Result<InForce, Error> {
+    pub(super) async fn load_rules(&mut self) -> Result<InForce, Error> {
         let rows: Vec<(i64, String, String, String)> = sqlx::query_as(
             "select epoch, state, hash, source from journey_rules where state <> 'replaced' order by epoch",
         )

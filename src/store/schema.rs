@@ -2,9 +2,22 @@
 
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, Executor as _, SqlSafeStr as _};
+use sqlx::{AssertSqlSafe, Column as _, Executor as _, SqlSafeStr as _, Statement as _, TypeInfo as _};
 
 use super::Connection;
+
+/// The columns of a signal and their types.
+const SIGNAL_COLUMNS: [(&str, &[&str]); 9] = [
+    ("person", &["UUID"]),
+    ("at", &["TIMESTAMPTZ"]),
+    ("event", &["UUID"]),
+    ("until", &["TIMESTAMPTZ"]),
+    ("told_at", &["TIMESTAMPTZ"]),
+    ("key", &["TEXT", "VARCHAR"]),
+    ("label", &["TEXT", "VARCHAR"]),
+    ("value", &["NUMERIC"]),
+    ("rank", &["INT4"]),
+];
 
 impl Connection {
     /// Prepares every projection, every derived table, every signal and every entity's look-up.
@@ -25,7 +38,7 @@ impl Connection {
         }
         for signal in &domain.journey.signals {
             let place = format!("journey.toml: signal {:?}", signal.name);
-            self.check(&place, &signal.statement.sql, &mut faults).await;
+            self.check_signal(&place, &signal.statement.sql, &mut faults).await;
         }
         for (index, entity) in domain.entities.iter().enumerate() {
             let exists = super::hold::exists(&domain, index, "$1::uuid");
@@ -35,6 +48,37 @@ impl Connection {
         let log = format!("select position from {} limit 0", domain.event_log);
         self.check("stream.toml: store.event_log", &log, &mut faults).await;
         faults
+    }
+
+    /// A signal's columns too: one of another type would only be noticed when events come.
+    async fn check_signal(&mut self, place: &str, sql: &str, faults: &mut Vec<String>) {
+        let known = faults.len();
+        self.check(place, sql, faults).await;
+        if faults.len() > known {
+            return;
+        }
+        let Ok(prepared) = self.pg.prepare(AssertSqlSafe(sql.to_owned()).into_sql_str()).await else {
+            return; // it was possible a moment ago: the next check will tell
+        };
+        let columns = prepared.columns();
+        for name in ["person", "at", "event"] {
+            if !columns.iter().any(|column| column.name() == name) {
+                faults.push(format!("{place}: there is no column {name:?}"));
+            }
+        }
+        for column in columns {
+            let found = column.type_info().name();
+            match SIGNAL_COLUMNS.iter().find(|(name, _)| *name == column.name()) {
+                Some((_, wanted)) if wanted.contains(&found) => {}
+                Some((name, wanted)) => {
+                    faults.push(format!("{place}: the column {name:?} is {found}, it must be {}", wanted.join(" or ")));
+                }
+                None => {
+                    let known: Vec<&str> = SIGNAL_COLUMNS.iter().map(|(name, _)| *name).collect();
+                    faults.push(format!("{place}: unknown column {:?}; there are {}", column.name(), known.join(", ")));
+                }
+            }
+        }
     }
 
     async fn check(&mut self, place: &str, sql: &str, faults: &mut Vec<String>) {

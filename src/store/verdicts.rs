@@ -1,5 +1,7 @@
 //! Saving where people stand: only what changed is written.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
@@ -28,8 +30,27 @@ impl Unit<'_> {
         query.execute(&mut *self.pg).await.map(|_| ()).map_err(|error| Error::classify(what, error))
     }
 
+    /// Where only time has passed, the facts are as they were.
     async fn save_facts(&mut self, updates: &[Update]) -> Result<(), Error> {
-        let pending = |update: &Update| (!update.after.pending.is_empty()).then(|| to_bytes(&update.after.pending));
+        let (updates, same): (Vec<&Update>, Vec<&Update>) = updates.iter().partition(|update| update.after.is_changed);
+        let same: Vec<&Update> = same.into_iter().filter(|update| update.before != update.after.verdict).collect();
+        if !same.is_empty() {
+            let query = sqlx::query(
+                "update journey_facts as known set verdict = new.verdict, changes = new.changes
+                 from unnest($1::uuid[], $2::bytea[], $3::int8[]) as new (user_id, verdict, changes)
+                 where known.user_id = new.user_id",
+            )
+            .bind(same.iter().map(|update| update.person).collect::<Vec<_>>())
+            .bind(same.iter().map(|update| to_bytes(&update.after.verdict)).collect::<Vec<_>>())
+            .bind(
+                same.iter().map(|update| i64::try_from(update.after.changes).unwrap_or(i64::MAX)).collect::<Vec<_>>(),
+            );
+            self.run("save verdicts", query).await?;
+        }
+        if updates.is_empty() {
+            return Ok(());
+        }
+        let pending = |update: &&Update| (!update.after.pending.is_empty()).then(|| to_bytes(&update.after.pending));
         let query = sqlx::query(
             "insert into journey_facts (user_id, epoch, facts, verdict, changes, pending)
              select * from unnest($1::uuid[], $2::int8[], $3::bytea[], $4::bytea[], $5::int8[], $6::bytea[])
@@ -116,10 +137,22 @@ impl Unit<'_> {
     }
 
     async fn save_summaries(&mut self, updates: &[Update]) -> Result<(), Error> {
-        let changed: Vec<&Update> =
-            updates.iter().filter(|update| update.before.summary != update.after.verdict.summary).collect();
-        let column = self.rules.latest().journey.summary_column.clone();
-        let (Some(entity), Some(column), false) = (self.person_entity(), column, changed.is_empty()) else {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let differs = |update: &&Update| update.before.summary != update.after.verdict.summary;
+        let mut by_column: BTreeMap<&str, Vec<&Update>> = BTreeMap::new();
+        for update in updates.iter().filter(differs) {
+            if let Some(column) = &rules.of(update.after.epoch).journey.summary_column {
+                by_column.entry(column).or_default().push(update);
+            }
+        }
+        for (column, changed) in by_column {
+            self.save_summary(column, &changed).await?;
+        }
+        Ok(())
+    }
+
+    async fn save_summary(&mut self, column: &str, changed: &[&Update]) -> Result<(), Error> {
+        let Some(entity) = self.person_entity() else {
             return Ok(());
         };
         let sql = format!(

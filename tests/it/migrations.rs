@@ -102,6 +102,20 @@ fn each_migration_has_a_way_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn foreign_keys_to_people_follow_them_and_each_foreign_key_has_an_index() {
+    let world = World::without_stream().await;
+    let keys = "from pg_constraint as key where contype = 'f' and connamespace = 'public'::regnamespace";
+    let stay = format!("select conname {keys} and confrelid = 'users'::regclass and confupdtype <> 'c'");
+    assert_eq!(world.rows(&stay).await, Vec::<serde_json::Value>::new(), "on update cascade");
+    let slow = format!(
+        "select conname {keys} and not exists (
+             select from pg_index where indrelid = key.conrelid and indkey[0] = key.conkey[1])"
+    );
+    assert_eq!(world.rows(&slow).await, Vec::<serde_json::Value>::new(), "an index that begins with it");
+    assert!(world.number(&format!("select count(*) {keys}")).await > 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn derived_ids_are_the_same_in_sql_and_in_rust() {
     let world = World::without_stream().await;
     let mut connection = world.postgres().await;

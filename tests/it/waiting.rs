@@ -78,6 +78,51 @@ struct Case {
     rows: &'static str,
 }
 
+/// What refers to people outside of the buddy programme.
+fn elsewhere(csr: &mut Csr, [one, two]: [Uuid; 2]) -> Vec<Case> {
+    let at = csr.tick();
+    let learned = |more: Value| {
+        let mut data = json!({"userId": one, "provider": "p", "courseId": one, "courseName": "c"});
+        data.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        data
+    };
+    let progress = learned(json!({"progressId": one, "progressPercent": 1, "status": "enrolled", "updatedAt": at}));
+    let completion = learned(json!({"progressId": one, "completedAt": at}));
+    let credential = learned(json!({"credentialId": one, "credentialType": "badge", "issuedAt": at}));
+    let company = csr.company;
+    let score = json!({"scoreId": csr.id(), "textId": csr.id(), "textType": "checkin_note", "userId": one,
+                       "dimension": "belonging", "score": 0, "scoredAt": at});
+    let enrollment = json!({"sourceSystem": "manual", "sourceId": one, "userId": one, "companyId": company,
+                            "programType": "language_course", "programId": "p", "programName": "n",
+                            "enrollmentDate": at, "status": "enrolled"});
+    let hours = json!({"sourceSystem": "manual", "sourceId": one, "sourceTenantId": "t", "userId": one,
+                       "externalUserId": "e", "companyId": company, "activityName": "n", "activityType": "other",
+                       "hoursLogged": 1, "activityDate": at});
+    let older = json!({"source": "workday", "externalId": one, "userId": one, "companyId": company,
+                       "activityName": "n", "activityType": "other", "hours": 1, "activityDate": at});
+    let (planned, held) = (csr.id(), csr.id());
+    let of_both = |event| {
+        let wants = vec![format!("person {one}"), format!("person {two}")];
+        Case { event, wants, rows: "kintell_sessions" }
+    };
+    let mut cases = vec![of_both(csr.scheduled(planned, [one, two])), of_both(csr.completed(held, [one, two]))];
+    let mut case = |event_type, data, rows| Case {
+        event: csr.event(event_type, data),
+        wants: vec![format!("person {one}")],
+        rows,
+    };
+    cases.extend([
+        case("upskilling.progress.updated", progress, "learning_progress"),
+        case("upskilling.course.completed", completion, "learning_progress"),
+        case("upskilling.credential.issued", credential, "learning_progress"),
+        case("q2q.outcome.scored", score, "outcome_scores"),
+        case("ingest.enrollment.created", enrollment, "enrollment_reports"),
+        case("ingest.volunteer.logged", hours, "volunteering"),
+        case("external.volunteer.logged", older, "volunteering"),
+    ]);
+    cases
+}
+
 /// Every kind of reference. People and matches are named, none exists.
 fn cases(csr: &mut Csr, [one, two]: [Uuid; 2], matched: Uuid) -> Vec<Case> {
     let (person, pair) = (format!("person {one}"), format!("match {matched}"));
@@ -108,37 +153,9 @@ fn cases(csr: &mut Csr, [one, two]: [Uuid; 2], matched: Uuid) -> Vec<Case> {
         json!({"feedbackId": csr.id(), "matchId": matched, "fromRole": "buddy", "rating": 0.5, "submittedAt": at});
     let [online, in_person, no_format, no_match] = shares;
     let [attended_in_match, attended_alone] = attendances;
-    let learned = |more: Value| {
-        let mut data = json!({"userId": one, "provider": "p", "courseId": one, "courseName": "c"});
-        data.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
-        data
-    };
-    let progress = learned(json!({"progressId": one, "progressPercent": 1, "status": "enrolled", "updatedAt": at}));
-    let completion = learned(json!({"progressId": one, "completedAt": at}));
-    let credential = learned(json!({"credentialId": one, "credentialType": "badge", "issuedAt": at}));
-    let company = csr.company;
-    let score = json!({"scoreId": csr.id(), "textId": csr.id(), "textType": "checkin_note", "userId": one,
-                       "dimension": "belonging", "score": 0, "scoredAt": at});
-    let enrollment = json!({"sourceSystem": "manual", "sourceId": one, "userId": one, "companyId": company,
-                            "programType": "language_course", "programId": "p", "programName": "n",
-                            "enrollmentDate": at, "status": "enrolled"});
-    let hours = json!({"sourceSystem": "manual", "sourceId": one, "sourceTenantId": "t", "userId": one,
-                       "externalUserId": "e", "companyId": company, "activityName": "n", "activityType": "other",
-                       "hoursLogged": 1, "activityDate": at});
-    let older = json!({"source": "workday", "externalId": one, "userId": one, "companyId": company,
-                       "activityName": "n", "activityType": "other", "hours": 1, "activityDate": at});
-    let (planned, held) = (csr.id(), csr.id());
     let case = |event, wants, rows| Case { event, wants, rows };
-    vec![
-        case(csr.scheduled(planned, [one, two]), both(), "kintell_sessions"),
-        case(csr.completed(held, [one, two]), both(), "kintell_sessions"),
-        case(csr.event("upskilling.progress.updated", progress), vec![person.clone()], "learning_progress"),
-        case(csr.event("upskilling.course.completed", completion), vec![person.clone()], "learning_progress"),
-        case(csr.event("upskilling.credential.issued", credential), vec![person.clone()], "learning_progress"),
-        case(csr.event("q2q.outcome.scored", score), vec![person.clone()], "outcome_scores"),
-        case(csr.event("ingest.enrollment.created", enrollment), vec![person.clone()], "enrollment_reports"),
-        case(csr.event("ingest.volunteer.logged", hours), vec![person.clone()], "volunteering"),
-        case(csr.event("external.volunteer.logged", older), vec![person.clone()], "volunteering"),
+    let mut cases = elsewhere(csr, [one, two]);
+    cases.extend([
         case(csr.matched(matched, one, two), both(), "buddy_matches"),
         case(csr.ended(matched, one, two, "other"), vec![pair.clone()], "buddy_matches where status = 'ended'"),
         case(csr.logged(matched), vec![pair.clone()], "buddy_events where event_type = 'hangout'"),
@@ -151,7 +168,8 @@ fn cases(csr: &mut Csr, [one, two]: [Uuid; 2], matched: Uuid) -> Vec<Case> {
         case(no_match, both(), "kintell_sessions"),
         case(attended_in_match, vec![person.clone(), pair.clone()], "buddy_events where user_id is not null"),
         case(attended_alone, vec![person.clone()], "buddy_events where user_id is not null"),
-    ]
+    ]);
+    cases
 }
 
 #[tokio::test(flavor = "multi_thread")]
