@@ -51,7 +51,7 @@ fn forward(mut client: TcpStream, mut server: TcpStream, counts: &Counts) {
             return;
         }
         let query = if !is_first && head[0] == b'Q' { body.as_slice() } else { &[] };
-        in_transaction |= query == b"begin\0";
+        in_transaction |= query.starts_with(b"begin");
         if !is_first && in_transaction && matches!(head[0], b'S' | b'Q') {
             round_trips += 1;
         }

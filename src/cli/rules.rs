@@ -196,7 +196,7 @@ async fn plan_changes(settings: &Settings, as_of: Micros, all: bool, as_json: bo
         let counts: Vec<String> = counts.iter().map(|(change, count)| format!("{change} {count}")).collect();
         print(&format!("  {rule:<40} {}", counts.join(", ")))?;
     }
-    for (rule, _) in &plan.counts {
+    for rule in plan.counts.keys() {
         let of_rule = |one: &&plan::Difference| format!("{} {}", one.kind, one.name) == *rule;
         let shown = if all { usize::MAX } else { PEOPLE_SHOWN };
         for difference in plan.differences.iter().filter(of_rule).take(shown) {

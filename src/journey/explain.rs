@@ -174,7 +174,7 @@ fn aggregated(of: &Operand, measure: Measure, within: Option<Micros>, facts: &Fa
 fn first_few(of: &Operand, kept: &Occurrences, now: Micros) -> Value {
     let seen: Vec<_> = kept.first.iter().filter(|mark| mark.at <= now).collect();
     let value = match seen.len() == kept.first.len() {
-        true => format!("count {}, the first {} are kept", kept.count, seen.len()),
+        true => format!("count {} or more, which is as many as are kept", seen.len()),
         false => format!("count {}", seen.len()),
     };
     Value { name: of.to_string(), value, events: last_events(seen.iter().map(|mark| mark.event)) }

@@ -44,9 +44,11 @@ pub struct Run {
     pub last: Mark,
 }
 
-/// What is kept of occurrences besides their number and the last of them.
+/// What is kept of occurrences besides the last of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keep {
+    /// How many there were. Only this needs each event to be told once; all else is the same however often it is told.
+    pub count: bool,
     /// So many of the first: the largest count that a rule asks for.
     pub first: usize,
     /// Runs with pauses up to this: the shortest time that a rule asks for.
@@ -58,7 +60,7 @@ pub struct Keep {
 /// What is kept of something that happens at moments.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Occurrences {
-    /// How many there were.
+    /// How many there were, where that is kept.
     pub count: u64,
     /// The last one.
     pub last: Option<Mark>,
@@ -133,7 +135,8 @@ impl Keep {
             (Some(one), Some(another)) => Some(one.min(another)),
             (one, another) => one.or(another),
         };
-        Self { first: self.first.max(other.first), gap, series: self.series || other.series }
+        let count = self.count || other.count;
+        Self { count, first: self.first.max(other.first), gap, series: self.series || other.series }
     }
 
     /// Whether what is kept this way also serves who asks for that.
@@ -144,7 +147,8 @@ impl Keep {
             (Some(kept), Some(wanted)) => kept <= wanted,
             (None, Some(_)) => false,
         };
-        self.first >= wanted.first && gap && (self.series || !wanted.series)
+        let count = self.count || !wanted.count;
+        count && self.first >= wanted.first && gap && (self.series || !wanted.series)
     }
 }
 
@@ -154,12 +158,12 @@ impl Occurrences {
         let mark = Mark { at: entry.at, event: entry.event };
         let series = if keep.series { vec![entry] } else { Vec::new() };
         let runs = if keep.gap.is_some() { vec![Run { first: mark, last: mark }] } else { Vec::new() };
-        self.merge(keep, &Self { count: 1, last: Some(mark), first: vec![mark], runs, series });
+        self.merge(keep, &Self { count: u64::from(keep.count), last: Some(mark), first: vec![mark], runs, series });
     }
 
     /// Both together: commutative and associative, and of equal marks only one is kept.
     pub fn merge(&mut self, keep: Keep, other: &Self) {
-        self.count += other.count;
+        self.count = if keep.count { self.count + other.count } else { 0 };
         self.last = self.last.max(other.last);
         union(&mut self.first, &other.first);
         self.first.truncate(keep.first);
@@ -243,7 +247,8 @@ impl Episode {
     /// When it ended, as far as is told.
     #[must_use]
     pub fn ended(&self) -> Option<Micros> {
-        let ends = [self.end.filter(|end| !end.is_gone).map(|end| end.at), self.begin.and_then(|begin| begin.until)];
+        let there = |told: &Told| !told.is_gone;
+        let ends = [self.end.filter(there).map(|end| end.at), self.begin.filter(there).and_then(|begin| begin.until)];
         ends.into_iter().flatten().min()
     }
 }

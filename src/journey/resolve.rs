@@ -29,7 +29,11 @@ pub(super) fn resolve(text: &str, contracts: &[Contract], entities: &[&str]) -> 
     let mut facts = facts(&file, &signals, &mut faults);
     let (flags, milestones) = rules(&file, &facts, &mut faults);
     let summary = summary(&file, &facts, &mut faults);
-    let keeps = keeps(flags.iter().map(|flag| &flag.holds), milestones.iter().map(|rule| &rule.reached));
+    let mut keeps = keeps(flags.iter().map(|flag| &flag.holds), milestones.iter().map(|rule| &rule.reached));
+    for key in summary.iter().filter(|key| key.shows == Shows::Count) {
+        let asked = keeps.entry(Operand { fact: key.fact.clone(), mark: None }).or_default();
+        *asked = asked.and(Keep { count: true, ..Keep::default() });
+    }
     for fact in &mut facts {
         keep(fact, &keeps);
     }

@@ -129,9 +129,8 @@ fn shown(fact: &Fact, shows: Shows) -> Option<Shown> {
         }
     };
     match shows {
-        _ if count == 0 => None,
-        Shows::Ever => Some(Shown::Ever),
-        Shows::Count => Some(Shown::Count(count)),
+        Shows::Ever => last.map(|_| Shown::Ever),
+        Shows::Count => Some(Shown::Count(count)).filter(|_| count > 0),
         Shows::Last => last.map(Shown::Last),
     }
 }

@@ -73,6 +73,7 @@ async fn of_ratings_and_a_completion_that_two_workers_commit_at_once_all_count()
     world.reaches("select count(*) from kintell_ratings", |ratings| ratings == 4);
     // 0.25, 0.75, 0.5 and 1.0
     world.reaches("select rating * 1000 from kintell_sessions", |rating| rating == 630);
+    world.reaches("select count(*) from event_log where processed_at is not null", |events| events == 9);
     running.kill();
     assert_eq!(world.prove()["applied"], 9);
 }

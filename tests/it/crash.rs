@@ -78,7 +78,7 @@ async fn killed_again_and_again_it_gives_the_tables_of_an_undisturbed_run() {
                 continue;
             }
             let batch = chance.random_range(5..80).to_string();
-            let arguments = ["--workers", "2", "--batch", &batch];
+            let arguments = ["--only", "project", "--workers", "2", "--batch", &batch];
             let processes: Vec<_> = (0..chance.random_range(1..=2)).map(|_| world.start(&arguments)).collect();
             // At a moment that has nothing to do with what a process is at: so many messages later.
             let until = (world.number(HANDLED).await + chance.random_range(0..150)).min(MESSAGES);

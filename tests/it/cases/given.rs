@@ -143,7 +143,7 @@ pub(super) const FACTS: &str = r#"
 person = "person"
 signals = [
   { name = "ping", event = "one.done", sql = "select 'ping' from batch" },
-  { name = "pong", event = "one.done", labels = ["x"], sql = "select 'pong' from batch" },
+  { name = "pong", event = "one.done", labels = ["x", "y"], sql = "select 'pong' from batch" },
   { name = "grade", event = "one.done", sql = "select 'grade' from batch" },
   { name = "begin", event = "one.done", sql = "select 'begin' from batch" },
   { name = "end", event = "one.done", labels = ["x"], sql = "select 'end' from batch" },

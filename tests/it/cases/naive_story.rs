@@ -58,7 +58,8 @@ pub(super) fn stories<'h>(kind: &'h FactKind, words: &'h [Word]) -> Vec<Story<'h
         let own: Vec<&Word> = words.iter().filter(|word| word.key.as_deref().unwrap_or_default() == key).collect();
         let told = |source: &Option<(From, Telling)>| {
             let (from, telling) = source.as_ref()?;
-            counting(own.iter().filter(|word| is_from(word, from)).copied().collect(), *telling)
+            let counts = counting(own.iter().filter(|word| is_from(word, from)).copied().collect(), *telling);
+            counts.filter(|word| word.value != Some(Decimal::ZERO)) // 0 takes it back
         };
         let begin = told(begin);
         let end = told(end).map(|end| end.at).into_iter().chain(begin.and_then(|begin| begin.until)).min();

@@ -72,7 +72,7 @@ fn a_count_with_what_is_still_needed() {
         three,
         "ping@1d ping@2d ping@3d ping@4d",
         "5d",
-        "count of pings at least 3; pings: count 4, the first 3 are kept",
+        "count of pings at least 3; pings: count 3 or more, which is as many as are kept",
     );
     assert_eq!((why.holds, why.since.as_deref()), (true, Some("2026-01-04T00:00:00Z")));
     let many: Vec<String> = (0..15).map(|day| format!("grade=1@{day}d")).collect();

@@ -35,7 +35,7 @@ pub(super) const NOT_KEPT: [(&str, &str); 3] = [
     ),
     (
         "[[signals]]\nname = \"feedback\"",
-        "[[signals]]\nname = \"mood\"\nevent = \"buddy.checkin.completed\"\nsql = \"\"\"\nselect matches.participant_id as \
+        "[[signals]]\nname = \"mood\"\nevent = \"buddy.checkin.completed\"\nlabels = [\"struggling\"]\nsql = \"\"\"\nselect matches.participant_id as \
          person, b.checkin_date as at, b.mood as label, b.envelope_id as event from batch as b\njoin buddy_matches as \
          matches on matches.id = b.match_id\n\"\"\"\n\n[[signals]]\nname = \"feedback\"",
     ),
@@ -92,12 +92,10 @@ pub(super) fn said(output: &Output) -> (Option<i32>, String) {
 /// What rules make of people: flags, milestones, summaries, timers and what is kept. Not the number of the rule set.
 pub(super) async fn journeys(world: &World) -> BTreeMap<String, Vec<String>> {
     let mut dump = world.dump().await;
-    dump.retain(|table, _| ["users", "journey_facts", "journey_flags", "journey_milestones"].contains(&table.as_str()));
-    for row in dump.get_mut("journey_facts").expect("facts") {
-        let mut facts: Value = serde_json::from_str(row).expect("JSON");
-        facts.as_object_mut().expect("an object").remove("epoch");
-        *row = facts.to_string();
-    }
+    dump.retain(|table, _| ["users", "journey_flags", "journey_milestones"].contains(&table.as_str()));
+    let verdicts =
+        world.rows("select user_id, encode(facts, 'hex') as facts, pending from journey_facts order by 1").await;
+    dump.insert("journey_facts".into(), verdicts.iter().map(Value::to_string).collect());
     let timers = world.rows("select user_id, due_at from journey_timers order by 1").await;
     dump.insert("journey_timers".into(), timers.iter().map(Value::to_string).collect());
     dump

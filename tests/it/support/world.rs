@@ -126,9 +126,9 @@ impl World {
     #[track_caller]
     pub(crate) fn succeed(&self, arguments: &[&str]) -> String {
         let output = self.output(arguments);
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "milepost {arguments:?} failed: {stderr}");
-        String::from_utf8(output.stdout).expect("stdout is text")
+        let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        assert!(output.status.success(), "milepost {arguments:?} failed: {stderr}{stdout}");
+        stdout.into_owned()
     }
 
     /// `run --until-idle` with more arguments; gives the summary. Projects only: what the outbox would publish comes
@@ -277,10 +277,8 @@ impl World {
                 _ => {}
             }
             // When an event was projected is bookkeeping, that it was is not.
-            let projected = match table {
-                "event_log" => " || jsonb_build_object('is_projected', processed_at is not null)",
-                _ => "",
-            };
+            let is_projected = " || jsonb_build_object('is_projected', processed_at is not null)";
+            let projected = if table == "event_log" { is_projected } else { "" };
             let sql = format!("select (to_jsonb(t) - ({left_out}){projected})::text from {table} as t order by 1");
             let rows: Vec<String> =
                 sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.expect("a table of the domain");
