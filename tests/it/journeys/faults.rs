@@ -58,9 +58,9 @@ async fn a_name_given_twice_is_reported() {
 async fn sql_that_the_database_refuses_is_reported() {
     let world = World::new().await;
     let edits = [
-        ("select b.user_id as person, b.attended_at as at", "select b.user_id as person, b.attended_on as at"),
+        ("select entry.user_id as person, b.attended_at as at", "select entry.user_id as person, b.attended_on as at"),
         ("join buddy_checkins as entry", "join buddy_chickens as entry"),
-        ("select user_id as person, issued_at as at,", "select user_id as human, issued_at as at,"),
+        ("select report.user_id as person, b.issued_at as at,", "select report.user_id as human, b.issued_at as at,"),
     ];
     let folder = folder(world.folder.path(), &edits);
     for verb in [["streams", "check"], ["rules", "apply"]] {
