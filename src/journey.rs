@@ -16,8 +16,6 @@ pub mod interval;
 mod resolve;
 pub mod standing;
 mod sweep;
-#[cfg(test)]
-mod tests;
 pub mod verdict;
 
 use sha2::{Digest, Sha256};
@@ -187,8 +185,9 @@ impl Journey {
     #[must_use]
     pub fn definition(&self, name: &str) -> Option<Vec<(String, String, Option<String>)>> {
         let of = |role: &str, from: &From| {
-            let signals = from.signals.iter().map(|index| self.signals[*index].definition());
-            (role.to_owned(), signals.collect::<Vec<_>>().join("\n"), from.label.clone())
+            let mut signals: Vec<String> = from.signals.iter().map(|index| self.signals[*index].definition()).collect();
+            signals.sort();
+            (role.to_owned(), signals.join("\n"), from.label.clone())
         };
         let fact = self.fact(name)?;
         let mut parts = Vec::new();
@@ -248,7 +247,7 @@ impl Journey {
 
 impl Signal {
     fn definition(&self) -> String {
-        format!("{} {} {} {}", self.name, self.event_type, self.version, self.statement.sql)
+        format!("{} {}: {}", self.event_type, self.version, self.statement.sql)
     }
 }
 
@@ -261,7 +260,9 @@ impl FactKind {
         }
     }
 
-    fn signals(&self) -> Vec<usize> {
+    /// The signals that it is made of, as indexes into [`Journey::signals`].
+    #[must_use]
+    pub fn signals(&self) -> Vec<usize> {
         let from: Vec<&From> = match self {
             Self::Occurrences { from, .. } => from.iter().collect(),
             Self::Episodes { begin, end, states, marks, .. } => {

@@ -25,7 +25,8 @@ def main() -> int:
         say("Publish it to JetStream, each event on the subject that equals its type")
         run(milepost, "publish", str(log))
         process(milepost)
-        show_person()
+        person = show_person()
+        show_journey(milepost, person)
         show_dead_letters(milepost)
         say("Prove that every message of the stream is accounted for", "milepost prove")
         run(milepost, "prove")
@@ -69,6 +70,7 @@ def process(milepost: str) -> None:
         "dead_letters": "were broken: set aside with their bytes, the reason and the field",
         "waiting": "still wait for something that they refer to",
         "released": "came before what they refer to, waited, and were applied once it was there",
+        "own": "are ours: flags and milestones that changed are published, and come back as messages",
     }
     for field, text in meaning.items():
         print(f"  {summary[field]:>8,}  {text}")
@@ -76,7 +78,7 @@ def process(milepost: str) -> None:
     print(f"  in {summary['seconds']:.1f} s, {rate:,.0f} messages a second on this machine")
 
 
-def show_person() -> None:
+def show_person() -> str:
     say("What the tables say of one person")
     person = sql("select id from users where role = 'participant' order by (select count(*) from buddy_events "
                  "where user_id = users.id) desc, id limit 1").strip()
@@ -97,6 +99,17 @@ def show_person() -> None:
     for table, query in queries.items():
         print(f"\n  {table}")
         print(indent(sql(query.format(person), pretty=True)))
+    return person
+
+
+def show_journey(milepost: str, person: str) -> None:
+    say("What the rules of streams/csr/journey.toml say of everybody, as of now")
+    print(indent(sql("select flag, count(*) as people, min(set_at)::timestamptz(0) as earliest_since "
+                     "from journey_flags group by 1 order by 1", pretty=True)))
+    flag = sql(f"select flag from journey_flags where user_id = '{person}' order by set_at limit 1").strip()
+    if flag:
+        say("Why that person has a flag, since when, and what would change it", f"milepost rules explain {person} {flag}")
+        print(indent(output(milepost, "rules", "explain", person, flag)))
 
 
 def show_dead_letters(milepost: str) -> None:

@@ -200,7 +200,7 @@ fn ordered(mut entries: Vec<Entry>) -> Vec<Entry> {
 pub(super) fn stretches(episode: &Episode) -> Vec<Interval> {
     let end = episode.ended().unwrap_or(FOREVER);
     if episode.states.is_empty() {
-        return episode.begin.map(|begin| Interval::new(begin.at, end)).into_iter().collect();
+        return episode.begun().map(|begin| Interval::new(begin.at, end)).into_iter().collect();
     }
     let mut stretches: Vec<Interval> = Vec::new();
     // Of equal moments the last telling counts.

@@ -96,6 +96,8 @@ pub struct Told {
     pub told_at: Micros,
     /// The event.
     pub event: Uuid,
+    /// It takes back what was said before: there is no such thing.
+    pub is_gone: bool,
 }
 
 /// Something that begins and ends.
@@ -239,13 +241,13 @@ impl Episode {
     pub fn begun(&self) -> Option<Entry> {
         let told = |told: Told| Entry { at: told.at, told_at: told.told_at, event: told.event, value: Decimal::ONE };
         let first = self.states.first().map(|state| Entry { value: Decimal::ONE, ..*state });
-        self.begin.map(told).or(first)
+        self.begin.filter(|begin| !begin.is_gone).map(told).or(first)
     }
 
     /// When it ended, as far as is told.
     #[must_use]
     pub fn ended(&self) -> Option<Micros> {
-        let ends = [self.end.map(|end| end.at), self.begin.and_then(|begin| begin.until)];
+        let ends = [self.end.filter(|end| !end.is_gone).map(|end| end.at), self.begin.and_then(|begin| begin.until)];
         ends.into_iter().flatten().min()
     }
 }

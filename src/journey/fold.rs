@@ -23,7 +23,7 @@ pub struct Word {
     pub at: Micros,
     /// When it ends, where the same event tells that.
     pub until: Option<Micros>,
-    /// Its value, where it has one.
+    /// Its value, where it has one. As a begin or an end, 0 takes back what was said before.
     pub value: Option<Decimal>,
     /// Tellings of a higher rank replace those of a lower one.
     pub rank: i32,
@@ -70,7 +70,8 @@ impl Word {
     }
 
     fn told(&self) -> Told {
-        Told { at: self.at, until: self.until, rank: self.rank, told_at: self.told_at, event: self.event }
+        let is_gone = self.value.is_some_and(|value| value.is_zero());
+        Told { at: self.at, until: self.until, rank: self.rank, told_at: self.told_at, event: self.event, is_gone }
     }
 }
 

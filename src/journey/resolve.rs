@@ -52,7 +52,8 @@ pub(super) fn resolve(text: &str, contracts: &[Contract], entities: &[&str]) -> 
 
 /// Everything that has an effect; comments, descriptions and the order of tables have none.
 fn normal_form(journey: &Journey) -> String {
-    let mut signals: Vec<String> = journey.signals.iter().map(Signal::definition).collect();
+    let mut signals: Vec<String> =
+        journey.signals.iter().map(|signal| format!("{} {}", signal.name, signal.definition())).collect();
     signals.sort();
     let flag = |flag: &Flag| format!("{} {:?} {:?}", flag.rule, flag.holds, flag.expires_after);
     let milestone = |rule: &Milestone| format!("{} {:?} {:?}", rule.rule, rule.reached, rule.published_as);

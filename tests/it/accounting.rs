@@ -39,7 +39,7 @@ async fn it_adds_up_before_during_and_after() {
     assert_eq!((code, &before["pending"], &before["missing"]), (Some(0), &100.into(), &0.into()), "{before}");
 
     let mut publisher = world.milepost(&["publish", file.to_str().expect("a path")]).spawn().expect("it publishes");
-    let running = world.start(&["--workers", "2", "--batch", "20"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "20"]);
     let mut during = 0;
     loop {
         let (code, proof) = proof(&world);
@@ -140,7 +140,7 @@ async fn what_somebody_else_acknowledged_is_missing_and_what_is_pending_is_not()
 async fn a_message_that_two_workers_were_given_counts_once() {
     let world = World::with_setting("ack_wait = \"60s\"", "ack_wait = \"1s\"").await;
     let mut csr = Csr::new();
-    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "1"]);
     world.pulls(2);
     let mut held = world.postgres().await;
     let mut held = held.begin().await.expect("a transaction");

@@ -23,7 +23,7 @@ async fn of_two_endings_that_two_workers_commit_at_once_both_count() {
     world.publish_events(&matches).await;
     world.drain(&[]);
 
-    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "1"]);
     at_once(&world, &endings).await;
     world.reaches("select count(*) from buddy_matches where ended_event is not null", |ended| ended == 2);
 
@@ -59,7 +59,7 @@ async fn of_ratings_and_a_completion_that_two_workers_commit_at_once_all_count()
     world.publish_events(&[csr.scheduled(session, people)]).await;
     world.drain(&[]);
 
-    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "1"]);
     let ratings = [csr.rated(session, "participant", 0.25), csr.rated(session, "volunteer", 0.75)];
     at_once(&world, &ratings).await;
     world.reaches("select count(*) from kintell_ratings", |ratings| ratings == 2);
@@ -93,7 +93,7 @@ async fn of_two_courses_and_two_tellings_of_one_that_two_workers_commit_at_once_
     let dropped = [progress("a", "dropped"), progress("b", "dropped")];
     let again = [progress("a", "in_progress"), progress("a", "dropped")];
 
-    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "1"]);
     for (events, active, courses) in [(&begun, true, 2), (&dropped, false, 0), (&again, false, 0)] {
         let handled = world.number("select count(*) from learning_reports").await;
         at_once(&world, events).await;
@@ -121,7 +121,7 @@ async fn crowds_of_matches_among_ten_people_lose_no_update() {
     let mut csr = Csr::new();
     let people: Vec<Uuid> = (0..10).map(|_| csr.id()).collect();
     world.publish_events(&people.iter().map(|person| csr.person(*person)).collect::<Vec<_>>()).await;
-    let processes = [(); 2].map(|()| world.start(&["--workers", "2", "--batch", "3"]));
+    let processes = [(); 2].map(|()| world.start(&["--only", "project", "--workers", "2", "--batch", "3"]));
 
     let mut pairs: BTreeMap<Uuid, Pair> = BTreeMap::new();
     let mut published = 10;

@@ -49,7 +49,7 @@ async fn kill_between_commit_and_acknowledgement(world: &World) {
         )
         .await;
     let before = world.number(HANDLED).await;
-    let process = world.start(&["--workers", "1", "--batch", "50"]);
+    let process = world.start(&["--only", "project", "--workers", "1", "--batch", "50"]);
     world.reaches(
         "select count(*) from pg_stat_activity where datname = current_database()
          and application_name = 'milepost' and query = 'commit' and wait_event = 'advisory'",
@@ -87,7 +87,7 @@ async fn killed_again_and_again_it_gives_the_tables_of_an_undisturbed_run() {
         }
         let consumer = world.consumer().await.delivered;
         assert!(consumer.consumer_sequence > consumer.stream_sequence, "messages were delivered again");
-        let last = world.start(&["--workers", "2"]);
+        let last = world.start(&["--only", "project", "--workers", "2"]);
         world.reaches(HANDLED, |handled| handled == MESSAGES);
         let absorbed = crate::support::eventually("what was committed and not acknowledged comes again", || {
             Some(last.metric("milepost_fetch_redelivered_total", "")).filter(|count| *count > 0.0)
@@ -101,7 +101,7 @@ async fn killed_again_and_again_it_gives_the_tables_of_an_undisturbed_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nats_killed_and_started_again_in_mid_flight_costs_nothing() {
     let (mut world, expected) = troubled(2).await;
-    let running = world.start(&["--workers", "2", "--batch", "20"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "20"]);
     for share in 1..=4 {
         world.reaches(HANDLED, |handled| handled >= MESSAGES * share / 5);
         world.nats.kill();
@@ -117,7 +117,7 @@ async fn nats_killed_and_started_again_in_mid_flight_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn terminated_database_sessions_cost_nothing() {
     let (world, expected) = troubled(3).await;
-    let running = world.start(&["--workers", "2", "--batch", "20"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "20"]);
     let mut terminated = 0;
     for share in 1..=10 {
         world.reaches(HANDLED, |handled| handled >= MESSAGES * share / 12);
@@ -140,7 +140,7 @@ async fn terminated_database_sessions_cost_nothing() {
 async fn commits_whose_reply_is_lost_take_effect_once() {
     let (world, expected) = troubled(4).await;
     let proxy = Proxy::to(&world.database_url);
-    let mut command = world.milepost(&["run", "--workers", "2", "--batch", "20"]);
+    let mut command = world.milepost(&["run", "--only", "project", "--workers", "2", "--batch", "20"]);
     command.env("DATABASE_URL", proxy.url(&world.database_url));
     let running = crate::support::Running::start(command, world.folder.path().join("log"));
     for share in 1..=10 {

@@ -13,7 +13,7 @@ async fn a_parent_that_is_committed_while_its_child_begins_to_wait_releases_it()
     let (matched, participant, buddy) = (csr.id(), csr.id(), csr.id());
     world.publish_events(&[csr.person(participant), csr.person(buddy)]).await;
     world.drain(&[]);
-    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "1"]);
     world.pulls(2);
     // The child's transaction has not found its match, and stands before writing down that it waits.
     let mut held = world.postgres().await;
@@ -38,7 +38,7 @@ async fn a_child_that_is_committed_while_its_parent_is_about_to_be_is_released()
     let (matched, participant, buddy) = (csr.id(), csr.id(), csr.id());
     world.publish_events(&[csr.person(participant), csr.person(buddy)]).await;
     world.drain(&[]);
-    let running = world.start(&["--workers", "2", "--batch", "1"]);
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "1"]);
     world.pulls(2);
     // The parent has made its match, and stands before deriving from it.
     let mut held = world.postgres().await;
@@ -63,7 +63,7 @@ async fn hundreds_of_pairs_that_meet_in_four_workers_all_end_up_projected() {
     let mut csr = Csr::new();
     let people: Vec<_> = (0..20).map(|_| csr.id()).collect();
     world.publish_events(&people.iter().map(|person| csr.person(*person)).collect::<Vec<_>>()).await;
-    let running = world.start(&["--workers", "4", "--batch", "2"]);
+    let running = world.start(&["--only", "project", "--workers", "4", "--batch", "2"]);
     world.pulls(4);
     for _ in 0..6 {
         let mut events = Vec::new();

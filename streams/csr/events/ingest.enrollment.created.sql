@@ -46,3 +46,8 @@ on conflict (source_system, source_id) where source_id is not null do update set
 where (known.user_id, known.program_type, known.status, known.enrolled_at, known.completed_at)
       is distinct from
       (excluded.user_id, excluded.program_type, excluded.status, excluded.enrolled_at, excluded.completed_at);
+
+-- Whom it names is remembered: what was said of people whom a later snapshot does not name is taken back.
+insert into enrollment_report_people (source_system, source_id, user_id)
+select distinct source_system, source_id, user_id from batch order by 1, 2, 3
+on conflict do nothing;

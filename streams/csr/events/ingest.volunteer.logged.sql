@@ -16,3 +16,8 @@ on conflict (source, source_id) do update set
     activity_type = excluded.activity_type, verified = excluded.verified,
     snapshot_at = excluded.snapshot_at, snapshot_event = excluded.snapshot_event
 where (excluded.snapshot_at, excluded.snapshot_event) > (known.snapshot_at, known.snapshot_event);
+
+-- Whom it names is remembered: what was said of people whom a later telling does not name is taken back.
+insert into volunteering_people (source, source_id, user_id)
+select distinct source_system, source_id, user_id from batch order by 1, 2, 3
+on conflict do nothing;

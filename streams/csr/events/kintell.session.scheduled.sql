@@ -46,3 +46,12 @@ select distinct derived.touched, person.id::text as key
 from scheduled
 cross join lateral (values (participant_id), (volunteer_id), (participant_before), (volunteer_before)) as person (id)
 cross join (values ('people'), ('enrollments')) as derived (touched);
+
+-- Whom it names is remembered: what was said of people whom a later telling does not name is taken back.
+insert into kintell_session_people (session_id, user_id)
+select distinct b.session_id, person.id
+from batch as b
+join kintell_sessions as sessions on sessions.id = b.session_id and sessions.session_type <> 'skill_share'
+cross join lateral (values (b.participant_id), (b.volunteer_id)) as person (id)
+order by 1, 2
+on conflict do nothing;

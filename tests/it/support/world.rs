@@ -214,7 +214,7 @@ impl World {
 
     /// Every table of the domain, row by row, in an order of its own; bookkeeping columns and surrogate ids left out.
     ///
-    /// This is what promise 3 speaks of: equal sets of events give equal dumps.
+    /// Promise 3: equal sets of events give equal dumps.
     pub(crate) async fn dump(&self) -> BTreeMap<String, Vec<String>> {
         let bookkeeping =
             "array['created_at','processed_at','received_at','position','transaction_id','stream_sequence']";
@@ -253,7 +253,6 @@ impl World {
             "evidence_snippets",
             "enrollment_reports",
             "volunteering",
-            "journey_facts",
             "journey_flags",
             "journey_milestones",
             "event_log",
@@ -272,10 +271,7 @@ impl World {
                 // Of an event in several spellings, the first one that arrives is the one that is stored.
                 "event_log" => left_out.push_str(" || array['payload','correlation_id','causation_id']"),
                 "waiting_events" => left_out.push_str(" || array['run_id','waiting_since']"),
-                // How often flags changed on the way depends on the batches.
-                "journey_facts" => left_out.push_str(" || array['changes']"),
                 "event_deduplication" => left_out.push_str(" || array['id']"),
-                // How often and when it came, and with what headers first.
                 "dead_letters" => left_out
                     .push_str(" || array['id','headers','count','first_seq','last_seq','first_seen','last_seen']"),
                 _ => {}
@@ -359,7 +355,6 @@ impl Running {
         self.child.as_mut().expect("it was started").try_wait().expect("its state").is_none()
     }
 
-    /// GET; status and body.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -391,7 +386,7 @@ impl Drop for Running {
 
 /// Asks a foreign process again and again until it gives an answer; panics after half a minute.
 ///
-/// The only wait in the tests: other processes signal nothing to us but their state.
+/// The only wait in the tests: other processes signal nothing but their state.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);

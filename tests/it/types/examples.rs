@@ -281,7 +281,7 @@ fn milestone() -> Example {
             "progress": {"currentStep": 1, "totalSteps": 1, "completedSteps": ["x"]},
             "metadata": {"isFirstTime": true, "relatedEntities": [{"type": "hike", "id": "1"}]}}),
         vec![(
-            "select user_id, milestone, reached_at at time zone 'UTC' as reached_at, triggered_by_rule, metadata from journey_milestones",
+            "select user_id, milestone, reached_at at time zone 'UTC' as reached_at, triggered_by_rule, metadata from journey_milestones where milestone like 'buddy:%'",
             vec![json!({"user_id": ADA, "milestone": "buddy:12", "reached_at": "2026-01-08T10:00:00",
                 "triggered_by_rule": "buddy.milestone.reached",
                 "metadata": {"title": "Ten hikes", "category": "community", "points": 50}})],

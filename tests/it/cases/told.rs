@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::given::{FACTS, Given, compile, csr, domain, event, flag, given, given_by, moment, rules};
-use crate::decode::decode;
-use crate::derived_id::derived_id;
-use crate::event::Route;
-use crate::journey::Journey;
-use crate::journey::event::{Change, Outgoing, of_change};
-use crate::journey::explain::{Explanation, describe, explain};
-use crate::journey::standing::{Standing, Update};
-use crate::journey::verdict::{Verdict, explain_flag};
+use milepost::decode::decode;
+use milepost::derived_id::derived_id;
+use milepost::event::Route;
+use milepost::journey::Journey;
+use milepost::journey::event::{Change, Outgoing, of_change};
+use milepost::journey::explain::{Explanation, describe, explain};
+use milepost::journey::standing::{Standing, Update};
+use milepost::journey::verdict::{Verdict, explain_flag};
 
 const PERSON: Uuid = Uuid::from_u128(7);
 
@@ -54,7 +54,7 @@ fn a_mean_with_the_values_behind_it() {
         "mean of grades within 3 d at least 0.8; grades: mean 0.95 of 2; \
          ends at 2026-01-08T00:00:00Z unless something happens before",
     );
-    explains("{ sum = 'grades', at_least = 1 }", "", "5d", "sum of grades at least 1; grades: count 0, sum 0");
+    explains("{ sum = 'grades', at_least = 1 }", "", "5d", "sum of grades at least 1; grades: sum 0 of 0");
 }
 
 #[test]

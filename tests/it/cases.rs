@@ -9,6 +9,7 @@ mod csr_flags;
 mod csr_followup;
 mod csr_milestones;
 mod given;
+mod kept;
 mod naive;
 mod naive_story;
 mod properties;

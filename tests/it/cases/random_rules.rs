@@ -5,10 +5,10 @@ use rust_decimal::Decimal;
 
 use super::given::{FACTS, compile};
 use super::random_history::any_duration;
-use crate::journey::Journey;
-use crate::journey::condition::{Compare, Condition, Measure, Operand};
-use crate::journey::fold::Word;
-use crate::journey::interval::Micros;
+use milepost::journey::Journey;
+use milepost::journey::condition::{Compare, Condition, Measure, Operand};
+use milepost::journey::fold::Word;
+use milepost::journey::interval::Micros;
 
 /// Rules as they are meant and as they are written.
 #[derive(Clone)]

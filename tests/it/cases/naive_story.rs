@@ -2,10 +2,10 @@
 
 use rust_decimal::Decimal;
 
-use crate::journey::fact::Telling;
-use crate::journey::fold::Word;
-use crate::journey::interval::Micros;
-use crate::journey::{FactKind, From};
+use milepost::journey::fact::Telling;
+use milepost::journey::fold::Word;
+use milepost::journey::interval::Micros;
+use milepost::journey::{FactKind, From};
 
 /// What is known of one entity.
 #[derive(Default)]

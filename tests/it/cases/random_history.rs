@@ -5,8 +5,8 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::given::moment;
-use crate::journey::fold::Word;
-use crate::journey::interval::Micros;
+use milepost::journey::fold::Word;
+use milepost::journey::interval::Micros;
 
 /// A day. Moments and durations are whole days, or a microsecond beside.
 const DAY: Micros = 86_400_000_000;

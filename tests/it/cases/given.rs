@@ -4,14 +4,14 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-use crate::contract::Contract;
-use crate::domain::{Domain, Source};
-use crate::instant;
-use crate::journey::fact::Facts;
-use crate::journey::fold::{Word, fold, from_bytes, to_bytes};
-use crate::journey::interval::Micros;
-use crate::journey::verdict::{Reached, Shown, evaluate, when_held};
-use crate::journey::{Flag, Journey};
+use milepost::contract::Contract;
+use milepost::domain::{Domain, Source};
+use milepost::instant;
+use milepost::journey::fact::Facts;
+use milepost::journey::fold::{Word, fold, from_bytes, to_bytes};
+use milepost::journey::interval::Micros;
+use milepost::journey::verdict::{Reached, Shown, evaluate, when_held};
+use milepost::journey::{Flag, Journey};
 
 /// Day 0 of the cases.
 pub(super) const DAY_0: &str = "2026-01-01T00:00:00Z";
@@ -126,11 +126,11 @@ fn micros(duration: &str) -> Micros {
 
 /// Contracts that cases of their own are compiled against.
 pub(super) fn contracts() -> Vec<Contract> {
-    let of = |name: &str| {
-        let text = format!(r#"{{"title": "{name}", "x-version": "v1", "type": "object", "properties": {{}}}}"#);
+    let of = |name: &str, version: &str| {
+        let text = format!(r#"{{"title": "{name}", "x-version": "{version}", "type": "object", "properties": {{}}}}"#);
         Contract::compile(&text).expect("the contract is valid")
     };
-    vec![of("one.done"), of("other.done")]
+    vec![of("one.done", "v1"), of("other.done", "v1"), of("one.done", "v2")]
 }
 
 /// Compiles rules of a case's own.
@@ -142,22 +142,22 @@ pub(super) fn compile(text: &str) -> Result<Journey, Vec<String>> {
 pub(super) const FACTS: &str = r#"
 person = "person"
 signals = [
-  { name = "ping", event = "one.done", sql = "select 1 from batch" },
-  { name = "pong", event = "one.done", labels = ["x"], sql = "select 1 from batch" },
-  { name = "grade", event = "one.done", sql = "select 1 from batch" },
-  { name = "begin", event = "one.done", sql = "select 1 from batch" },
-  { name = "end", event = "one.done", labels = ["x"], sql = "select 1 from batch" },
-  { name = "snapshot", event = "one.done", sql = "select 1 from batch" },
-  { name = "snapshot", event = "other.done", sql = "select 1 from batch" },
-  { name = "state", event = "one.done", sql = "select 1 from batch" },
-  { name = "stop", event = "one.done", sql = "select 1 from batch" },
-  { name = "note", event = "one.done", labels = ["x", "y"], sql = "select 1 from batch" },
+  { name = "ping", event = "one.done", sql = "select 'ping' from batch" },
+  { name = "pong", event = "one.done", labels = ["x"], sql = "select 'pong' from batch" },
+  { name = "grade", event = "one.done", sql = "select 'grade' from batch" },
+  { name = "begin", event = "one.done", sql = "select 'begin' from batch" },
+  { name = "end", event = "one.done", labels = ["x"], sql = "select 'end' from batch" },
+  { name = "snapshot", event = "one.done", sql = "select 'snapshot' from batch" },
+  { name = "snapshot", event = "other.done", sql = "select 'snapshot' from batch" },
+  { name = "state", event = "one.done", sql = "select 'state' from batch" },
+  { name = "stop", event = "one.done", sql = "select 'stop' from batch" },
+  { name = "note", event = "one.done", labels = ["x", "y"], sql = "select 'note' from batch" },
 ]
 [facts]
 pings = { occurrences = ["ping", "pong:x"] }
 grades = { occurrences = ["grade"], values = [0, 1] }
 match = { begin = "begin", end = "end", marks = { note = "note", grade = "grade" } }
-snap = { begin = "snapshot", begin_told = "last", marks = { note = "note" } }
+snap = { begin = "snapshot", begin_told = "last", end = "stop", marks = { note = "note" } }
 early = { begin = "begin", begin_told = "earliest", end = "end:x", end_told = "earliest", marks = { note = "note:x" } }
 course = { states = "state", end = "stop", end_told = "earliest", marks = { note = "note" } }
 "#;

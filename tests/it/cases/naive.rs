@@ -9,10 +9,10 @@ use rust_decimal::Decimal;
 
 use super::naive_story::{Story, is_from, stories};
 use super::random_history::DURATIONS;
-use crate::journey::condition::{Compare, Condition, Measure, Operand};
-use crate::journey::fold::Word;
-use crate::journey::interval::{BEGINNING, FOREVER, Micros};
-use crate::journey::{FactKind, Journey};
+use milepost::journey::condition::{Compare, Condition, Measure, Operand};
+use milepost::journey::fold::Word;
+use milepost::journey::interval::{BEGINNING, FOREVER, Micros};
+use milepost::journey::{FactKind, Journey};
 
 /// The whole history of one person.
 pub(super) struct Naive<'h> {

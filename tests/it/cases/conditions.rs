@@ -1,8 +1,8 @@
 //! Each kind of condition, on facts of every kind.
 
 use super::given::{Given, flag, given_by, moment, rules};
-use crate::journey::Journey;
-use crate::journey::verdict::{evaluate, when_held};
+use milepost::journey::Journey;
+use milepost::journey::verdict::{evaluate, when_held};
 
 /// Begins and ends of everything that is told of the flag, as days since day 0, `-` and `+` for ever: `3..5 7..+`.
 #[track_caller]
@@ -24,7 +24,7 @@ fn stretches(journey: &Journey, words: &str) -> String {
         }
     };
     let held = when_held(&journey.flags[0], &facts);
-    let text = |one: &crate::journey::interval::Interval| match one.since == one.from {
+    let text = |one: &milepost::journey::interval::Interval| match one.since == one.from {
         true => format!("{}..{}", write(one.from), write(one.until)),
         false => format!("{}({})..{}", write(one.from), write(one.since), write(one.until)),
     };
@@ -142,6 +142,8 @@ fn open_and_closed() {
     holds("{ open = 'match' }", "begin@2d end@2d", "");
     holds("{ open = 'snap' }", "snapshot@1d..5d", "1..5");
     holds("{ open = 'snap' }", "snapshot@1d..5d~1d snapshot@2d~2d", "2..+"); // the latest snapshot says no end
+    holds("{ open = 'snap' }", "snapshot@1d..5d stop@3d", "1..3"); // the earlier of both ends
+    holds("{ open = 'snap' }", "snapshot@1d..5d stop@7d", "1..5");
     holds("{ open = 'snap' }", "snapshot#1@1d~1d snapshot@2d~2d", "1..+"); // rank before time
     holds("{ open = 'early' }", "begin@3d~1d begin@2d~2d end:x@9d~1d end:x@8d~2d end:y@4d", "2..8");
     holds("{ open = 'match' }", "begin@3d~1d begin@2d~2d end@9d~1d end@8d~2d", "3..9");
@@ -231,6 +233,7 @@ fn conditions_of_conditions() {
         let any_of = format!("{{ any_of = [{pair}] }}");
         holds(&any_of, "ping@1d grade@1d+1us", "4+1(4)..+");
         holds(&any_of, "ping@1d grade@1d", "4..+");
+        holds(&any_of, "ping@1d grade@1d+1us grade@9d", "4+1(4)..+");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The milestones and the summary of the built-in folder.
 
 use super::given::{csr, given, moment};
-use crate::journey::verdict::Shown;
+use milepost::journey::verdict::Shown;
 
 /// Words of one kind at these days, each about an entity of its own.
 fn each(word: &str, days: impl IntoIterator<Item = usize>) -> String {

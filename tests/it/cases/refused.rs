@@ -63,8 +63,8 @@ fn unknown_names() {
     refuses("x = { begin = 'ping', marks = { a = 'pink:x' } }", 1, "there is no signal \"pink\"");
     refuses("[summary]\na = { ever = 'pings' }\nb = { last = 'pinks' }", 3, "there is no fact \"pinks\"");
     refuses_file("person = 'person'\n\n[[signals]]\nname = 'a'\nevent = 'no.such'\nsql = 'select 1'", 3, "no.such v1");
-    let versioned = "person = 'person'\n[[signals]]\nname = 'a'\nevent = 'one.done'\nversion = 'v2'\nsql = 'select 1'";
-    refuses_file(versioned, 2, "there is no contract of one.done v2");
+    let versioned = "person = 'person'\n[[signals]]\nname = 'a'\nevent = 'one.done'\nversion = 'v3'\nsql = 'select 1'";
+    refuses_file(versioned, 2, "there is no contract of one.done v3");
     refuses_file("\nperson = 'somebody'", 2, "no entity \"somebody\"; stream.toml has person, thing");
 }
 
