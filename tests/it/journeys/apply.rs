@@ -145,7 +145,8 @@ async fn events_keep_coming_while_rules_are_applied_and_the_service_goes_on_by_t
     handled(&world, &late).await;
     world.reaches(WAITING, |waiting| waiting == 0);
     world.reaches(UNPUBLISHED, |unpublished| unpublished == 0);
-    running.kill();
+    running.signal("TERM"); // what it has not acknowledged would come back much later
+    assert_eq!(running.wait().0, Some(0));
 
     parts.push(late);
     assert_same(&from_the_beginning(&candidate, &parts).await, &journeys(&world).await);
