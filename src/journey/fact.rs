@@ -175,7 +175,11 @@ impl Occurrences {
             None => self.runs.clear(),
         }
         match keep.series {
-            true => union(&mut self.series, &other.series),
+            true => {
+                union(&mut self.series, &other.series);
+                // Two events may tell the same thing (a rating, with its session): known by name, it counts once.
+                self.count = if keep.count { self.series.len() as u64 } else { 0 };
+            }
             false => self.series.clear(),
         }
     }

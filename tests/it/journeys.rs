@@ -1,6 +1,7 @@
 //! What events mean for people: flags and milestones, the passing of time, what is told to the outside, and rules that
 //! change. All of it through the real binary; the judge of what is right is `oracle`.
 
+mod apply; // new rules while the service runs
 mod candidate; // other rules
 mod crowd; // thousands of timers due at once
 mod explain; // why a flag is as it is

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use milepost::journey::fact::Facts;
+use milepost::journey::fold::from_bytes;
 use serde_json::Value;
 
 use crate::support::World;
@@ -35,7 +37,7 @@ pub(super) const NOT_KEPT: [(&str, &str); 3] = [
     ),
     (
         "[[signals]]\nname = \"feedback\"",
-        "[[signals]]\nname = \"mood\"\nevent = \"buddy.checkin.completed\"\nlabels = [\"struggling\"]\nsql = \"\"\"\nselect matches.participant_id as \
+        "[[signals]]\nname = \"mood\"\nevent = \"buddy.checkin.completed\"\nlabels = [\"great\", \"good\", \"okay\", \"struggling\", \"difficult\"]\nsql = \"\"\"\nselect matches.participant_id as \
          person, b.checkin_date as at, b.mood as label, b.envelope_id as event from batch as b\njoin buddy_matches as \
          matches on matches.id = b.match_id\n\"\"\"\n\n[[signals]]\nname = \"feedback\"",
     ),
@@ -93,10 +95,27 @@ pub(super) fn said(output: &Output) -> (Option<i32>, String) {
 pub(super) async fn journeys(world: &World) -> BTreeMap<String, Vec<String>> {
     let mut dump = world.dump().await;
     dump.retain(|table, _| ["users", "journey_flags", "journey_milestones"].contains(&table.as_str()));
-    let verdicts =
-        world.rows("select user_id, encode(facts, 'hex') as facts, pending from journey_facts order by 1").await;
-    dump.insert("journey_facts".into(), verdicts.iter().map(Value::to_string).collect());
-    let timers = world.rows("select user_id, due_at from journey_timers order by 1").await;
-    dump.insert("journey_timers".into(), timers.iter().map(Value::to_string).collect());
+    for (name, sql) in [
+        ("journey_timers", "select user_id, due_at from journey_timers order by 1"),
+        ("journey_facts_staged", "select user_id from journey_facts_staged"),
+        ("pending", "select user_id from journey_facts where pending is not null"),
+    ] {
+        dump.insert(name.into(), world.rows(sql).await.iter().map(Value::to_string).collect());
+    }
+    let mut facts = Vec::new();
+    let sql = "select user_id, encode(facts, 'hex') as facts from journey_facts order by 1";
+    for row in world.rows(sql).await {
+        for (name, fact) in read(row["facts"].as_str().expect("a text")) {
+            facts.push(format!("{} {name} {fact:?}", row["user_id"]));
+        }
+    }
+    dump.insert("journey_facts".into(), facts);
     dump
+}
+
+/// Facts, from the hexadecimal digits of their bytes.
+fn read(hex: &str) -> Facts {
+    let digit = |place: usize| u8::from_str_radix(&hex[place..place + 2], 16).expect("a byte");
+    let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(digit).collect();
+    from_bytes(&bytes).expect("facts")
 }

@@ -7,6 +7,8 @@ use chrono::Utc;
 use serde_json::Value;
 
 use super::candidate::{KEPT, NOT_KEPT, REMOVED, THRESHOLDS, folder, journeys, said, succeed, with};
+use super::life::{Life, ago};
+use super::told;
 use crate::oracle::Oracle;
 use crate::support::{World, assert_same};
 
@@ -145,4 +147,28 @@ async fn without_rules_nothing_runs_and_applying_builds_everything_anew() {
     assert_same(&before, &journeys(&world).await);
     assert!(world.succeed(&["rules", "apply"]).contains("the rules on disk are in force already"));
     assert_eq!(world.drain(&[])["received"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_after_everything_was_built_anew_is_told_all_the_same() {
+    let world = World::new().await;
+    let mut life = Life::new();
+    life.score(0.3, ago(9.0));
+    for day in [8.0, 7.0] {
+        world.publish_events(&life.take()).await;
+        world.drain_all(&[]);
+        life.score(if day > 7.5 { 0.7 } else { 0.4 }, ago(day));
+    }
+    world
+        .execute("delete from journey_facts; delete from journey_flags; delete from journey_timers; delete from journey_rules")
+        .await;
+    world.succeed(&["rules", "apply"]);
+    for score in [0.8, 0.2, 0.6] {
+        world.publish_events(&life.take()).await;
+        world.drain_all(&[]);
+        life.judge(&world).await;
+        let told = told::all(&world).await;
+        assert_eq!(told::heard(&told), told::flags(&world).await, "whoever listens knows the flags");
+        life.score(score, ago(score));
+    }
 }

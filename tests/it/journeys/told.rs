@@ -73,10 +73,10 @@ pub(super) async fn all_told_once(world: &World) -> Vec<Told> {
     told
 }
 
-type Flags = BTreeMap<(String, String), Value>;
+pub(super) type Flags = BTreeMap<(String, String), Value>;
 
 /// What somebody knows of the flags who has listened from the beginning.
-fn heard(told: &[Told]) -> Flags {
+pub(super) fn heard(told: &[Told]) -> Flags {
     let mut known = Flags::new();
     for one in told.iter().filter(|one| one.subject == PROFILE) {
         let data = &one.document["data"];
@@ -106,7 +106,7 @@ fn spelled(flag: &Value) -> Value {
     serde_json::json!([time(&flag["setAt"]), time(&flag["expiresAt"]), flag["setByRule"]])
 }
 
-async fn flags(world: &World) -> Flags {
+pub(super) async fn flags(world: &World) -> Flags {
     let rows = world.rows("select user_id, flag, set_at, expires_at, set_by_rule from journey_flags").await;
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let flag = |row: &Value| {
