@@ -115,7 +115,7 @@ pub(super) async fn journeys(world: &World) -> BTreeMap<String, Vec<String>> {
 
 /// Facts, from the hexadecimal digits of their bytes.
 fn read(hex: &str) -> Facts {
-    let digit = |place: usize| u8::from_str_radix(&hex[place..place + 2], 16).expect("a byte");
+    let digit = |place: usize| u8::from_str_radix(hex.get(place..place + 2).expect("two digits"), 16).expect("a byte");
     let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(digit).collect();
     from_bytes(&bytes).expect("facts")
 }
