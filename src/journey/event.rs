@@ -126,7 +126,8 @@ fn profile_updated(published: &Published, source: &str, change: &Change<'_>) -> 
     let fields: Vec<String> = changed.iter().map(|name| format!("flags.{name}")).collect();
     let data = json!({"userId": person, "updatedFields": fields, "updatedAt": text(now), "trigger": "rule",
                       "flags": flags});
-    let id = derived_id(&format!("milepost:profile:{person}:{number}"));
+    // The moment too: the number begins anew where facts are built from nothing, the outbox does not.
+    let id = derived_id(&format!("milepost:profile:{person}:{number}:{}", text(now)));
     Some(envelope(id, &published.profile_updated, &data, &json!({"source": source}), now))
 }
 

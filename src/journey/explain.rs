@@ -124,7 +124,10 @@ fn lasting(micros: Micros) -> String {
 
 fn operands(condition: &Condition, facts: &Facts, now: Micros) -> Vec<Value> {
     match condition {
-        Condition::Aggregate { of, measure, within, .. } => vec![aggregated(of, *measure, *within, facts, now)],
+        Condition::Aggregate { of, measure, within, compare, threshold } => {
+            let kept = sweep::least(*compare, *threshold).unwrap_or_else(|| sweep::most(*compare, *threshold) + 1);
+            vec![aggregated(of, *measure, *within, kept, facts, now)]
+        }
         Condition::Latest { of, .. } | Condition::Rises { of } => {
             let seen: Vec<Entry> = series(facts, of).into_iter().filter(|entry| entry.at <= now).collect();
             vec![Value {
@@ -149,12 +152,20 @@ fn operands(condition: &Condition, facts: &Facts, now: Micros) -> Vec<Value> {
     }
 }
 
-fn aggregated(of: &Operand, measure: Measure, within: Option<Micros>, facts: &Facts, now: Micros) -> Value {
+/// `enough` is how many of the first are kept: when there are as many, there may be more.
+fn aggregated(
+    of: &Operand,
+    measure: Measure,
+    within: Option<Micros>,
+    enough: usize,
+    facts: &Facts,
+    now: Micros,
+) -> Value {
     let kept = occurrences(facts, &of.fact).filter(|_| of.mark.is_none());
     if let Some(kept) = kept.filter(|kept| kept.series.is_empty()) {
         return match within {
             Some(_) => last_of(of, facts, now),
-            None => first_few(of, kept, now),
+            None => first_few(of, kept, enough, now),
         };
     }
     let young = |entry: &&Entry| entry.at <= now && within.is_none_or(|within| entry.at > now.saturating_sub(within));
@@ -171,12 +182,10 @@ fn aggregated(of: &Operand, measure: Measure, within: Option<Micros>, facts: &Fa
     Value { name: of.to_string(), value, events: last_events(seen.iter().map(|entry| entry.event)) }
 }
 
-fn first_few(of: &Operand, kept: &Occurrences, now: Micros) -> Value {
+fn first_few(of: &Operand, kept: &Occurrences, enough: usize, now: Micros) -> Value {
     let seen: Vec<_> = kept.first.iter().filter(|mark| mark.at <= now).collect();
-    let value = match seen.len() == kept.first.len() {
-        true => format!("count {} or more, which is as many as are kept", seen.len()),
-        false => format!("count {}", seen.len()),
-    };
+    let more = if seen.len() >= enough { " or more" } else { "" };
+    let value = format!("count {}{more}", seen.len());
     Value { name: of.to_string(), value, events: last_events(seen.iter().map(|mark| mark.event)) }
 }
 
