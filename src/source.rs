@@ -1,5 +1,6 @@
 //! JetStream: fetching batches and acknowledging them. The only module that holds a NATS connection.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -356,7 +357,11 @@ impl Fetcher {
                 Some(_) | None => break,
             }
         }
-        let messages = deliveries.iter().map(|delivery| self.read(delivery)).collect();
+        // What has waited here for longer than the ack wait has been delivered again meanwhile, into the same batch.
+        let mut seen = HashSet::new();
+        let messages = deliveries.iter().map(|delivery| self.read(delivery));
+        let messages =
+            messages.filter(|message| message.sequence.is_none_or(|sequence| seen.insert(sequence))).collect();
         Ok(Fetched { batch: Batch { messages }, deliveries })
     }
 

@@ -28,6 +28,26 @@ async fn publish(world: &World, csr: &mut Csr, count: usize) -> Vec<Value> {
     people
 }
 
+/// A batch that waits for another one waits longer than the stream does: its messages come again, and into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_delivered_twice_into_one_batch_is_booked_once() {
+    let world = World::with_setting("ack_wait = \"60s\"", "ack_wait = \"1s\"").await;
+    let mut csr = Csr::new();
+    publish(&world, &mut csr, 200).await;
+    let mut holder = world.postgres().await;
+    sqlx::raw_sql("begin; lock table users in access exclusive mode").execute(&mut holder).await.expect("a lock");
+    let running = world.start(&["--only", "project", "--workers", "1", "--batch", "50"]);
+    let mut delivered = 0;
+    while delivered < 1000 {
+        delivered = world.consumer().await.delivered.consumer_sequence; // each message came several times
+    }
+    holder.close().await.expect("the lock is let go");
+    world.reaches(HANDLED, |handled| handled == 200);
+    running.kill();
+    let (code, proof) = proof(&world);
+    assert_eq!((code, &proof["applied"], &proof["duplicates"]), (Some(0), &200.into(), &0.into()), "{proof}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_adds_up_before_during_and_after() {
     let world = World::new().await;
