@@ -1,6 +1,5 @@
 //! JetStream: fetching batches and acknowledging them. The only module that holds a NATS connection.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -357,12 +356,8 @@ impl Fetcher {
                 Some(_) | None => break,
             }
         }
-        // What has waited here for longer than the ack wait has been delivered again meanwhile, into the same batch.
-        let mut seen = HashSet::new();
-        let messages = deliveries.iter().map(|delivery| self.read(delivery));
-        let messages =
-            messages.filter(|message| message.sequence.is_none_or(|sequence| seen.insert(sequence))).collect();
-        Ok(Fetched { batch: Batch { messages }, deliveries })
+        let messages = deliveries.iter().map(|delivery| self.read(delivery)).collect();
+        Ok(Fetched { batch: Batch { messages }.each_once(), deliveries })
     }
 
     /// Hands back what was delivered and will not be handled, so that others get it at once.
