@@ -1,5 +1,5 @@
-//! `rules apply` while the service runs: events keep coming, it is killed and goes on, and in the end everything is as if
-//! the new rules had been there from the beginning.
+//! `rules apply` while the service runs: events keep coming, it is killed and goes on, and in the end everything is as
+//! if the new rules had been there from the beginning.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
