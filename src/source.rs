@@ -1,5 +1,6 @@
 //! JetStream: fetching batches and acknowledging them. The only module that holds a NATS connection.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -356,7 +357,10 @@ impl Fetcher {
                 Some(_) | None => break,
             }
         }
-        let messages = deliveries.iter().map(|delivery| self.read(delivery)).collect();
+        // What lay here beyond its time was delivered again, and lies here twice: it is one message.
+        let mut sequences = HashSet::new();
+        let is_first = |message: &Message| message.sequence.is_none_or(|sequence| sequences.insert(sequence));
+        let messages = deliveries.iter().map(|delivery| self.read(delivery)).filter(is_first).collect();
         Ok(Fetched { batch: Batch { messages }, deliveries })
     }
 

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::support::{BLOCKED, Csr, HANDLED, World};
+use crate::support::{BLOCKED, Csr, HANDLED, World, eventually};
 
 /// Exit code and proof.
 fn proof(world: &World) -> (Option<i32>, Value) {
@@ -212,4 +212,34 @@ async fn a_stream_that_lost_its_end_is_noticed_before_it_gives_used_sequences_an
     let summary = world.drain(&[]);
     assert_eq!((&summary["applied"], &summary["duplicates"]), (&0.into(), &20.into()), "{summary}");
     assert_eq!(world.prove()["applied"], 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_comes_twice_in_one_batch_counts_once() {
+    let world = World::with_setting("ack_wait = \"60s\"", "ack_wait = \"1s\"").await;
+    let mut csr = Csr::new();
+    let people = csr.people(202);
+    let mut held = world.postgres().await;
+    let mut held = held.begin().await.expect("a transaction");
+    sqlx::query("lock table handled_sequences in share mode").execute(&mut *held).await.expect("a lock");
+    let running = world.start(&[]);
+    world.pulls(1);
+    // One batch stands before its commit, another is ready; what comes after that is fetched and lies there too long.
+    world.publish_events(&people[..1]).await;
+    world.reaches(BLOCKED, |blocked| blocked == 1);
+    world.publish_events(&people[1..]).await;
+    world.publish(&[("buddy.match.created".into(), b"no JSON".to_vec())]).await;
+    tokio::task::block_in_place(|| {
+        eventually("what lies there is delivered again", || {
+            let consumer = tokio::runtime::Handle::current().block_on(world.consumer());
+            (consumer.num_redelivered > 100).then_some(())
+        });
+    });
+    held.rollback().await.expect("the lock is let go");
+    world.reaches(HANDLED, |handled| handled == 203);
+    running.signal("TERM");
+    assert_eq!(running.wait().0, Some(0));
+    let proof = world.prove();
+    assert_eq!((&proof["applied"], &proof["duplicates"], &proof["dead_letters"]), (&202.into(), &0.into(), &1.into()));
+    assert_eq!(world.dead_letters()[0]["count"], 1);
 }

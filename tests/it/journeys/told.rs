@@ -68,12 +68,21 @@ pub(super) async fn all_told_once(world: &World) -> Vec<Told> {
     let several: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(several.is_empty(), "{} of {} were told several times: {several:?}", several.len(), rows.len());
     assert_eq!(told.len(), rows.len(), "every row has a message");
-    assert_eq!(heard(&told), flags(world).await, "whoever listens knows the flags");
-    assert_eq!(heard_milestones(&told), milestones(world).await, "and the milestones");
+    same(&heard(&told), &flags(world).await);
+    same(&heard_milestones(&told), &milestones(world).await);
     told
 }
 
 pub(super) type Flags = BTreeMap<(String, String), Value>;
+
+/// Whoever listens knows what the tables say.
+#[track_caller]
+pub(super) fn same(heard: &Flags, table: &Flags) {
+    let keys: BTreeSet<_> = heard.keys().chain(table.keys()).collect();
+    let differing = keys.into_iter().filter(|key| heard.get(*key) != table.get(*key));
+    let differing: Vec<_> = differing.map(|key| (key, heard.get(key), table.get(key))).collect();
+    assert!(differing.is_empty(), "what is heard and what the table says: {differing:#?}");
+}
 
 /// What somebody knows of the flags who has listened from the beginning.
 pub(super) fn heard(told: &[Told]) -> Flags {
