@@ -172,7 +172,7 @@ async fn what_changes_after_everything_was_built_anew_is_told_all_the_same() {
         world.drain_all(&[]);
         life.judge(&world).await;
         let told = told::all(&world).await;
-        assert_eq!(told::heard(&told), told::flags(&world).await, "whoever listens knows the flags");
+        told::same(&told::heard(&told), &told::flags(&world).await);
         life.score(score, ago(score));
     }
 }
