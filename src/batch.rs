@@ -1,6 +1,6 @@
 //! A batch on its way: what was fetched and decoded, and the ledger of what became of each message.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -39,6 +39,14 @@ impl Batch {
     #[must_use]
     pub fn event(&self, index: usize) -> &Event {
         self.messages[index].content.as_ref().expect("invariant: the ledger lists only messages that decoded")
+    }
+
+    /// Each sequence once: what waited for longer than the ack wait was delivered again, into the same batch.
+    #[must_use]
+    pub fn each_once(mut self) -> Self {
+        let mut seen = HashSet::new();
+        self.messages.retain(|message| message.sequence.is_none_or(|sequence| seen.insert(sequence)));
+        self
     }
 
     /// Two halves, to find out which one holds the message that the database refuses.

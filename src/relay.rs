@@ -27,9 +27,9 @@ pub enum RelayError {
 /// The relay, and what it has to remember from one pass to the next.
 #[derive(Debug, Default)]
 pub struct Relay {
-    /// With stale events in the outbox: the stream's last sequence when they were seen. Once everything up to it has
-    /// been handled, what has not come back never arrived.
-    handled_when: Option<u64>,
+    /// Stale events that were seen in the outbox, and the stream's last sequence then. Once everything up to it has been
+    /// handled, those that have not come back never arrived.
+    waited_for: Option<(Vec<i64>, u64)>,
 }
 
 impl Relay {
@@ -45,7 +45,7 @@ impl Relay {
         window: Duration,
     ) -> Result<Option<usize>, RelayError> {
         if !connection.may_publish().await? {
-            self.handled_when = None;
+            self.waited_for = None;
             return Ok(None);
         }
         // Half the window, so that what is published again surely arrives within it.
@@ -64,21 +64,23 @@ impl Relay {
     ) -> Result<Vec<Unpublished>, RelayError> {
         let mut stale = connection.stale(EVENTS_MAX, window).await?;
         if stale.is_empty() {
-            self.handled_when = None;
+            self.waited_for = None;
             return Ok(stale);
         }
-        let Some(last) = self.handled_when else {
-            self.handled_when = Some(source.last_sequence().await?);
+        let last = source.last_sequence().await?;
+        // A stream whose end lies before what is waited for is another one.
+        let waited_for = self.waited_for.take().filter(|(_, handled)| *handled <= last);
+        let Some((positions, handled)) = waited_for else {
+            self.waited_for = Some((stale.iter().map(|event| event.position).collect(), last));
             return Ok(Vec::new());
         };
-        if source.standing().await?.ack_floor < last {
+        if source.standing().await?.ack_floor < handled {
+            self.waited_for = Some((positions, handled));
             return Ok(Vec::new());
         }
         // Looked at once more, now that all of that has been handled.
-        let waited_for: Vec<i64> = stale.iter().map(|event| event.position).collect();
         stale = connection.stale(EVENTS_MAX, window).await?;
-        stale.retain(|event| waited_for.contains(&event.position));
-        self.handled_when = None;
+        stale.retain(|event| positions.contains(&event.position));
         connection.attempted_anew(&stale.iter().map(|event| event.position).collect::<Vec<_>>()).await?;
         Ok(stale)
     }

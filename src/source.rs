@@ -1,6 +1,5 @@
 //! JetStream: fetching batches and acknowledging them. The only module that holds a NATS connection.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -357,11 +356,8 @@ impl Fetcher {
                 Some(_) | None => break,
             }
         }
-        // What lay here beyond its time was delivered again, and lies here twice: it is one message.
-        let mut sequences = HashSet::new();
-        let is_first = |message: &Message| message.sequence.is_none_or(|sequence| sequences.insert(sequence));
-        let messages = deliveries.iter().map(|delivery| self.read(delivery)).filter(is_first).collect();
-        Ok(Fetched { batch: Batch { messages }, deliveries })
+        let messages = deliveries.iter().map(|delivery| self.read(delivery)).collect();
+        Ok(Fetched { batch: Batch { messages }.each_once(), deliveries })
     }
 
     /// Hands back what was delivered and will not be handled, so that others get it at once.

@@ -21,8 +21,8 @@ grant usage on schema public to milepost_writer, milepost_reader;
 -- an enrolment that follows from nothing any more, because the event that spoke for it was told anew, and flags and
 -- milestones that do not hold any more.
 grant select, insert, update on all tables in schema public to milepost_writer;
-grant delete on waiting_events, handled_sequences, program_enrollments, journey_flags, journey_milestones, journey_timers
-    to milepost_writer;
+grant delete on waiting_events, handled_sequences, program_enrollments, journey_flags, journey_milestones, journey_timers,
+    journey_facts_staged to milepost_writer;
 revoke insert, update on _sqlx_migrations from milepost_writer;
 grant usage on all sequences in schema public to milepost_writer;
 grant execute on all functions in schema public to milepost_writer;

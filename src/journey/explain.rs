@@ -220,7 +220,7 @@ fn stories(facts: &Facts, name: &str, mark: Option<&String>, now: Micros) -> Vec
 fn story(name: &str, key: &str, episode: &Episode, mark: Option<&String>, now: Micros) -> Value {
     let stretches = stretches(episode);
     let current = stretches.iter().rev().find(|stretch| stretch.from <= now);
-    let mut events: Vec<Uuid> = episode.begin.iter().map(|begin| begin.event).collect();
+    let mut events: Vec<Uuid> = episode.begun().iter().map(|begin| begin.event).collect();
     events.extend(episode.states.iter().rfind(|state| state.at <= now).map(|state| state.event));
     let mut value = match current {
         Some(stretch) if now < stretch.until => format!("open since {}", text(stretch.from)),

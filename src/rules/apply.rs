@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{EVENTS_MAX, Lacking, PEOPLE_MAX};
 use crate::journey::Journey;
+use crate::journey::fold::Word;
 use crate::journey::standing::{Standing, Update};
 use crate::store::applying::Begun;
 use crate::store::{Connection, Error, Unit};
@@ -109,6 +110,18 @@ async fn finish(connection: &mut Connection, epoch: i64, lacking: &Lacking, done
     Ok(())
 }
 
+/// Somebody else may have given these rules up, or brought them to their end. The transaction knows, and nothing can
+/// change before its own end.
+fn still_applying(unit: &Unit<'_>, epoch: i64) -> Result<(), Error> {
+    match &unit.rules.applying {
+        Some(rules) if rules.epoch == epoch => Ok(()),
+        _ => Err(Error::fault(format!(
+            "the rules of epoch {epoch} are not being applied any more: somebody else ended that\n  \
+             hint: run `milepost rules apply` again"
+        ))),
+    }
+}
+
 /// Folds some of the events up to the separator; true when there are no more.
 async fn fold_some(
     connection: &mut Connection,
@@ -117,16 +130,29 @@ async fn fold_some(
     done: &mut Applied,
 ) -> Result<bool, Error> {
     let mut unit = connection.begin().await?;
+    still_applying(&unit, epoch)?;
     let progress = unit.applying_progress(epoch).await?;
     let range = (progress.scanned_to, progress.separator);
     let chapter = unit.chapter(range, &lacking.types, epoch, EVENTS_MAX).await?;
-    let words = lacking.words(&mut unit, &chapter).await?;
-    unit.stage(&lacking.journey, &words).await?;
+    let mut words = lacking.words(&mut unit, &chapter).await?;
+    let mut people = unit.lock_people(&about(&words)).await?;
+    if words.iter().any(|word| !people.contains(&word.person)) {
+        // Somebody was given another id between the two: their rows name the new one now.
+        words = lacking.words(&mut unit, &chapter).await?;
+        people = unit.lock_people(&about(&words)).await?;
+    }
+    unit.stage(&lacking.journey, &words, &people).await?;
     unit.scanned(epoch, chapter.last.unwrap_or(progress.separator)).await?;
     unit.commit().await?;
     done.events += chapter.batch.messages.len();
     done.unreadable += chapter.unreadable;
     Ok(chapter.last.is_none())
+}
+
+/// Whom words are about.
+fn about(words: &[Word]) -> Vec<Uuid> {
+    let people: BTreeSet<Uuid> = words.iter().map(|word| word.person).collect();
+    people.into_iter().collect()
 }
 
 /// Brings some people to the new rules, in one transaction; returns the last of them.
@@ -152,6 +178,7 @@ async fn bring_over(
     after: Uuid,
     done: &mut Applied,
 ) -> Result<Option<Uuid>, Error> {
+    still_applying(unit, epoch)?;
     let journey = Arc::clone(&unit.domain.journey);
     let shows_elsewhere = unit.rules.applied.journey.summary_column != journey.summary_column;
     let people = unit.not_yet_at(epoch, after, PEOPLE_MAX).await?;

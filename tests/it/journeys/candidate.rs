@@ -39,7 +39,8 @@ pub(super) const NOT_KEPT: [(&str, &str); 3] = [
         "[[signals]]\nname = \"feedback\"",
         "[[signals]]\nname = \"mood\"\nevent = \"buddy.checkin.completed\"\nlabels = [\"great\", \"good\", \"okay\", \
          \"struggling\", \"difficult\"]\nsql = \"\"\"\nselect matches.participant_id as person, \
-         b.checkin_date as at, b.mood as label, b.envelope_id as event from batch as b\njoin buddy_matches as matches on matches.id = b.match_id\n\"\"\"\n\n[[signals]]\nname = \"feedback\"",
+         b.checkin_date as at, b.mood as label, b.envelope_id as event from batch as b \
+         join buddy_matches as matches on matches.id = b.match_id\n\"\"\"\n\n[[signals]]\nname = \"feedback\"",
     ),
     (
         "[flags.buddy_match_active]",

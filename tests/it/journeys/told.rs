@@ -121,9 +121,8 @@ pub(super) async fn flags(world: &World) -> Flags {
     let rows = world.rows("select user_id, flag, set_at, expires_at, set_by_rule from journey_flags").await;
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let flag = |row: &Value| {
-        spelled(
-            &serde_json::json!({"setAt": row["set_at"], "expiresAt": row["expires_at"], "setByRule": row["set_by_rule"]}),
-        )
+        let (since, until) = (&row["set_at"], &row["expires_at"]);
+        spelled(&serde_json::json!({"setAt": since, "expiresAt": until, "setByRule": row["set_by_rule"]}))
     };
     rows.iter().map(|row| ((text(&row["user_id"]), text(&row["flag"])), flag(row))).collect()
 }
