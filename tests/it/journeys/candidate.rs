@@ -37,14 +37,15 @@ pub(super) const NOT_KEPT: [(&str, &str); 3] = [
     ),
     (
         "[[signals]]\nname = \"feedback\"",
-        "[[signals]]\nname = \"mood\"\nevent = \"buddy.checkin.completed\"\nlabels = [\"great\", \"good\", \"okay\", \"struggling\", \"difficult\"]\nsql = \"\"\"\nselect matches.participant_id as \
-         person, b.checkin_date as at, b.mood as label, b.envelope_id as event from batch as b\njoin buddy_matches as \
-         matches on matches.id = b.match_id\n\"\"\"\n\n[[signals]]\nname = \"feedback\"",
+        "[[signals]]\nname = \"mood\"\nevent = \"buddy.checkin.completed\"\nlabels = [\"great\", \"good\", \"okay\", \
+         \"struggling\", \"difficult\"]\nsql = \"\"\"\nselect matches.participant_id as person, \
+         b.checkin_date as at, b.mood as label, b.envelope_id as event from batch as b \
+         join buddy_matches as matches on matches.id = b.match_id\n\"\"\"\n\n[[signals]]\nname = \"feedback\"",
     ),
     (
         "[flags.buddy_match_active]",
-        "[flags.teaches]\nversion = 1\nholds = { count = \"taught\", at_least = 2 }\n\n[milestones.struggled]\nversion = 1\n\
-         reached = { ever = \"struggled\" }\n\n[flags.buddy_match_active]",
+        "[flags.teaches]\nversion = 1\nholds = { count = \"taught\", at_least = 2 }\n\n[milestones.struggled]\n\
+         version = 1\nreached = { ever = \"struggled\" }\n\n[flags.buddy_match_active]",
     ),
 ];
 

@@ -11,7 +11,7 @@ use crate::support::{Csr, World};
 
 /// So many people, all of whom get a timer; MILEPOST_CROWD makes it another number.
 fn crowd() -> i64 {
-    let people = std::env::var("MILEPOST_CROWD").unwrap_or_else(|_| "10000".to_owned());
+    let people = std::env::var("MILEPOST_CROWD").unwrap_or_else(|_| "6000".to_owned());
     people.parse().expect("MILEPOST_CROWD is a number")
 }
 

@@ -135,7 +135,8 @@ async fn without_rules_nothing_runs_and_applying_builds_everything_anew() {
     let before = journeys(&world).await;
     world
         .execute(
-            "delete from journey_facts; delete from journey_flags; delete from journey_timers; delete from journey_rules;
+            "delete from journey_facts; delete from journey_flags; delete from journey_timers;
+             delete from journey_rules;
              delete from journey_milestones where milestone not like 'buddy:%'; update users set journey_flags = '{}'",
         )
         .await;
@@ -160,7 +161,10 @@ async fn what_changes_after_everything_was_built_anew_is_told_all_the_same() {
         life.score(if day > 7.5 { 0.7 } else { 0.4 }, ago(day));
     }
     world
-        .execute("delete from journey_facts; delete from journey_flags; delete from journey_timers; delete from journey_rules")
+        .execute(
+            "delete from journey_facts; delete from journey_flags; delete from journey_timers;
+             delete from journey_rules",
+        )
         .await;
     world.succeed(&["rules", "apply"]);
     for score in [0.8, 0.2, 0.6] {
@@ -168,7 +172,7 @@ async fn what_changes_after_everything_was_built_anew_is_told_all_the_same() {
         world.drain_all(&[]);
         life.judge(&world).await;
         let told = told::all(&world).await;
-        assert_eq!(told::heard(&told), told::flags(&world).await, "whoever listens knows the flags");
+        told::same(&told::heard(&told), &told::flags(&world).await);
         life.score(score, ago(score));
     }
 }

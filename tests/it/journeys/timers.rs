@@ -27,7 +27,7 @@ async fn whoever_goes_quiet_gets_the_flag_within_seconds_and_nothing_else_happen
     let world = World::new().await;
     let running = world.start(&["--only", "project,timers"]);
     let mut life = Life::new();
-    let last = soon(14, 8);
+    let last = soon(14, 6);
     life.course("in_progress", ago(40.0)).course("in_progress", last);
     world.publish_events(&life.take()).await;
     world.reaches(HANDLED, |handled| handled == 4);
@@ -49,7 +49,7 @@ async fn what_is_dated_later_counts_from_its_time_on() {
     let running = world.start(&["--only", "project,timers"]);
     let mut life = Life::new();
     // Everything in the future: a match that begins and ends, a low score, and feedback that is pending then.
-    let (begin, end) = (soon(0, 8), soon(0, 10));
+    let (begin, end) = (soon(0, 7), soon(0, 9));
     life.matched(begin).ended(end).logged(begin).score(0.4, begin);
     world.publish_events(&life.take()).await;
     world.reaches(HANDLED, |handled| handled == 6);
@@ -76,7 +76,7 @@ fn about_to_change() -> (Vec<Value>, Instant) {
     let mut events = Vec::new();
     for number in 0..12 {
         let mut life = Life::new();
-        let second = 12 + number % 3;
+        let second = 9 + number % 3;
         match number % 6 {
             0 => life.matched(soon(7, second)),
             1 => life.matched(soon(30, second)).checkin(soon(7, second + 1)).logged(soon(29, 0)),
@@ -87,7 +87,7 @@ fn about_to_change() -> (Vec<Value>, Instant) {
         };
         events.extend(life.take());
     }
-    (events, soon(0, 15))
+    (events, soon(0, 12))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +120,7 @@ async fn a_flag_that_expires_is_taken_away() {
     let world = World::new().await;
     let running = world.start(&["--only", "project,timers"]);
     let mut life = Life::new();
-    let end = soon(60, 8);
+    let end = soon(60, 6);
     life.matched(ago(80.0)).ended(end);
     world.publish_events(&life.take()).await;
     world.reaches(&count("buddy_feedback_pending"), |people| people == 2);
@@ -128,4 +128,23 @@ async fn a_flag_that_expires_is_taken_away() {
     assert!(Utc::now() >= end + TimeDelta::days(60), "not before its time");
     life.judge(&world).await;
     running.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_whom_somebody_else_is_at_holds_nobody_up() {
+    let world = World::new().await;
+    let mut life = Life::new();
+    life.matched(soon(7, 4));
+    life.live(&world).await;
+    world.reaches(DUE, |due| due == 2);
+    let mut holder = world.postgres().await;
+    let hold = format!("begin; select from users where id = '{}' for update", life.ada);
+    sqlx::raw_sql(sqlx::AssertSqlSafe(hold)).execute(&mut holder).await.expect("a lock");
+    let running = world.start(&["--only", "timers"]);
+    world.reaches(&count("buddy_checkin_due"), |people| people == 1);
+    assert!(flag(&world, life.bob, "buddy_checkin_due").await.is_some());
+    sqlx::raw_sql("rollback").execute(&mut holder).await.expect("the lock is let go");
+    world.reaches(&count("buddy_checkin_due"), |people| people == 2);
+    running.kill();
+    life.judge(&world).await;
 }

@@ -68,12 +68,23 @@ pub(super) async fn all_told_once(world: &World) -> Vec<Told> {
     let several: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(several.is_empty(), "{} of {} were told several times: {several:?}", several.len(), rows.len());
     assert_eq!(told.len(), rows.len(), "every row has a message");
-    assert_eq!(heard(&told), flags(world).await, "whoever listens knows the flags");
-    assert_eq!(heard_milestones(&told), milestones(world).await, "and the milestones");
+    same(&heard(&told), &flags(world).await);
+    let (heard, table) = (heard_milestones(&told), milestones(world).await);
+    let unheard: Vec<_> = table.difference(&heard).collect();
+    assert!(unheard.is_empty(), "milestones that were reached and not told: {unheard:#?}");
     told
 }
 
 pub(super) type Flags = BTreeMap<(String, String), Value>;
+
+/// Whoever listens knows what the tables say.
+#[track_caller]
+pub(super) fn same(heard: &Flags, table: &Flags) {
+    let keys: BTreeSet<_> = heard.keys().chain(table.keys()).collect();
+    let differing = keys.into_iter().filter(|key| heard.get(*key) != table.get(*key));
+    let differing: Vec<_> = differing.map(|key| (key, heard.get(key), table.get(key))).collect();
+    assert!(differing.is_empty(), "what is heard and what the table says: {differing:#?}");
+}
 
 /// What somebody knows of the flags who has listened from the beginning.
 pub(super) fn heard(told: &[Told]) -> Flags {
@@ -110,31 +121,35 @@ pub(super) async fn flags(world: &World) -> Flags {
     let rows = world.rows("select user_id, flag, set_at, expires_at, set_by_rule from journey_flags").await;
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let flag = |row: &Value| {
-        spelled(
-            &serde_json::json!({"setAt": row["set_at"], "expiresAt": row["expires_at"], "setByRule": row["set_by_rule"]}),
-        )
+        let (since, until) = (&row["set_at"], &row["expires_at"]);
+        spelled(&serde_json::json!({"setAt": since, "expiresAt": until, "setByRule": row["set_by_rule"]}))
     };
     rows.iter().map(|row| ((text(&row["user_id"]), text(&row["flag"])), flag(row))).collect()
 }
 
-/// By person and rule, the time that was told last.
-fn heard_milestones(told: &[Told]) -> Flags {
+/// Person, rule and moment.
+type Milestones = BTreeSet<(String, String, String)>;
+
+/// All that was ever told. One that moves away and back again is not told a second time: it has one id. One that
+/// vanishes is not taken back.
+fn heard_milestones(told: &[Told]) -> Milestones {
     let of = |one: &Told| {
         let (data, rule) = (&one.document["data"], &one.document["metadata"]["rule"]);
-        let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        ((text(&data["userId"]), text(rule)), spelled(&serde_json::json!({"setAt": data["reachedAt"]})))
+        milestone(&data["userId"], rule, &data["reachedAt"])
     };
     told.iter().filter(|one| one.subject == MILESTONE).map(of).collect()
 }
 
-async fn milestones(world: &World) -> Flags {
+async fn milestones(world: &World) -> Milestones {
     // Milestones that an event names are not of our making.
-    let rows = world
-        .rows(
-            "select user_id, triggered_by_rule, reached_at from journey_milestones where milestone not like 'buddy:%'",
-        )
-        .await;
+    let sql =
+        "select user_id, triggered_by_rule, reached_at from journey_milestones where milestone not like 'buddy:%'";
+    let of = |row: &Value| milestone(&row["user_id"], &row["triggered_by_rule"], &row["reached_at"]);
+    world.rows(sql).await.iter().map(of).collect()
+}
+
+fn milestone(person: &Value, rule: &Value, moment: &Value) -> (String, String, String) {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let at = |row: &Value| spelled(&serde_json::json!({"setAt": row["reached_at"]}));
-    rows.iter().map(|row| ((text(&row["user_id"]), text(&row["triggered_by_rule"])), at(row))).collect()
+    let moment: chrono::DateTime<chrono::Utc> = text(moment).parse().expect("a time");
+    (text(person), text(rule), moment.to_rfc3339())
 }
