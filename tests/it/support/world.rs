@@ -171,12 +171,14 @@ impl World {
     /// Publishes messages, each on its subject, and waits until the stream has them.
     pub(crate) async fn publish(&self, messages: &[(String, Vec<u8>)]) {
         let context = self.jetstream().await;
-        let mut answers = Vec::new();
-        for (subject, payload) in messages {
-            answers.push(context.publish(subject.clone(), payload.clone().into()).await.expect("NATS takes it"));
-        }
-        for answer in answers {
-            answer.await.expect("the stream has it");
+        for some in messages.chunks(1000) {
+            let mut answers = Vec::new(); // the client holds on to so many unanswered ones only
+            for (subject, payload) in some {
+                answers.push(context.publish(subject.clone(), payload.clone().into()).await.expect("NATS takes it"));
+            }
+            for answer in answers {
+                answer.await.expect("the stream has it");
+            }
         }
     }
 
