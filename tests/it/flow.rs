@@ -73,7 +73,9 @@ async fn children_before_their_parents_all_end_up_projected() {
     parents.extend(people.iter().map(|person| csr.person(*person)));
     world.publish_events(&parents).await;
     let summary = world.drain(&["--workers", "2"]);
-    assert_eq!((&summary["released"], &summary["waiting_total"]), (&2000.into(), &0.into()), "{summary}");
+    assert_eq!(summary["waiting_total"], 0, "{summary}");
+    // A match whose people are in the other worker's batch waits for them too, and is released.
+    assert!((2000..=2020).contains(&summary["released"].as_u64().expect("a number")), "{summary}");
     assert_eq!(world.number("select count(*) from buddy_checkins").await, 2000);
     assert!(world.dead_letters().is_empty());
     assert_eq!(world.prove()["applied"], 2060);
