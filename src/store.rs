@@ -12,11 +12,14 @@ pub mod dead_letters;
 mod decimal;
 mod history;
 mod hold;
+mod horizon;
 mod journey;
+mod lease;
 pub mod migrate;
 pub mod outbox;
 mod project;
 pub mod prove;
+mod ranges;
 mod record;
 pub mod rules;
 pub mod schema;
@@ -38,6 +41,8 @@ use crate::domain::Domain;
 pub(crate) use history::Chapter;
 pub use journey::Clock;
 pub(crate) use journey::Words;
+pub use lease::{LEASE_SECONDS, Lease};
+pub(crate) use horizon::Horizon;
 pub use record::Incarnation;
 
 /// The longest that one transaction may take before its connection is given up.

@@ -47,12 +47,19 @@ enum Part {
     Timers,
     /// Own events to the stream
     Outbox,
+    /// Stored events into ClickHouse
+    Analytics,
 }
 
 impl Args {
     fn parts(&self) -> Parts {
         let runs = |part| self.only.is_empty() || self.only.contains(&part);
-        Parts { project: runs(Part::Project), timers: runs(Part::Timers), outbox: runs(Part::Outbox) }
+        Parts {
+            project: runs(Part::Project),
+            timers: runs(Part::Timers),
+            outbox: runs(Part::Outbox),
+            analytics: runs(Part::Analytics),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Ending once there is nothing more to do: the stream is drained, nothing that waits can be released, no timer is
-//! due and the outbox is empty.
+//! due, the outbox is empty and ClickHouse has everything.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ async fn nothing_to_release(shared: &Shared, connection: &mut Option<Connection>
     releaser::pass(shared, connection).await.is_some_and(|pass| pass.released.found == 0)
 }
 
-/// No timer is due, and the outbox is empty, as far as these are ours to work off.
+/// No timer is due, the outbox is empty and everything is fed, as far as these are ours to work off.
 async fn nothing_due(shared: &Shared, connection: &mut Option<Connection>) -> bool {
     if connection.is_none() {
         *connection = shared.store.connect().await.ok();
@@ -47,9 +47,17 @@ async fn nothing_due(shared: &Shared, connection: &mut Option<Connection>) -> bo
     let Some(open) = connection else {
         return false;
     };
-    match open.statistics().await {
-        Ok(now) => (!shared.parts.timers || now.timers_due == 0) && (!shared.parts.outbox || now.unpublished == 0),
-        Err(_) => {
+    let is_fed = match shared.parts.analytics {
+        true => open.is_fed().await,
+        false => Ok(true),
+    };
+    match (is_fed, open.statistics().await) {
+        (Ok(is_fed), Ok(now)) => {
+            is_fed
+                && (!shared.parts.timers || now.timers_due == 0)
+                && (!shared.parts.outbox || now.unpublished == 0)
+        }
+        _ => {
             *connection = None;
             false
         }
