@@ -7,6 +7,7 @@ mod prove;
 pub mod publish;
 mod rules;
 mod run;
+mod sink;
 mod streams;
 
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ struct Settings {
     /// Where NATS is: nats://user:password@host:port
     #[arg(long, env = "NATS_URL", global = true, default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
     nats_url: String,
+    #[command(flatten)]
+    sink: sink::SinkSettings,
     /// Stream folder; without it, the one compiled in
     #[arg(long, env = "MILEPOST_STREAMS", global = true, value_name = "FOLDER")]
     streams: Option<PathBuf>,

@@ -20,8 +20,9 @@ pub mod journey;
 pub mod json;
 pub mod projection;
 
-// edges: JetStream, Postgres, HTTP
+// edges: JetStream, Postgres, ClickHouse, HTTP
 pub mod http;
+pub mod sink;
 pub mod source;
 pub mod store;
 
