@@ -5,6 +5,9 @@
 //! counts as many rows and computes the same hash. So nothing has to be known about what became of an insert whose
 //! answer was lost: it is looked up.
 
+pub mod proof;
+pub mod rebuild;
+pub mod repair;
 pub mod tenure;
 
 use std::time::Duration;
@@ -72,6 +75,9 @@ pub enum Error {
         /// Rows found.
         found_events: i64,
     },
+    /// The tables in ClickHouse are not those of this version.
+    #[error("{0}")]
+    Version(String),
     /// The sealed bytes cannot be read back.
     #[error("the sealed range from position {first} on cannot be read: {cause}")]
     Unreadable {
@@ -91,7 +97,7 @@ impl Error {
             Self::Sink(sink::Error::Busy { .. }) => "busy",
             Self::Sink(sink::Error::Unavailable { .. }) => "unavailable",
             Self::Sink(sink::Error::Silent { .. }) => "silent",
-            Self::Sink(sink::Error::Fault { .. }) => "fault",
+            Self::Sink(sink::Error::Fault { .. }) | Self::Version(_) => "fault",
             Self::Differs { .. } | Self::Unreadable { .. } => "differs",
             Self::NoTime | Self::Elsewhere => "lease",
         }
@@ -196,12 +202,7 @@ async fn insert(sink: &Sink, layout: &Layout, target: &Target, range: &Range, un
     Ok(())
 }
 
-async fn is_there(
-    connection: &mut Connection,
-    sink: &Sink,
-    target: &Target,
-    range: &Range,
-) -> Result<bool, Error> {
+async fn is_there(connection: &mut Connection, sink: &Sink, target: &Target, range: &Range) -> Result<bool, Error> {
     match verify(connection, sink, target, range).await {
         Ok(()) => Ok(true),
         Err(Error::Differs { .. }) => Ok(false),

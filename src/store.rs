@@ -10,6 +10,7 @@ mod bury;
 mod claim;
 pub mod dead_letters;
 mod decimal;
+mod generations;
 mod history;
 mod hold;
 mod horizon;
@@ -41,8 +42,7 @@ use crate::domain::Domain;
 pub(crate) use history::Chapter;
 pub use journey::Clock;
 pub(crate) use journey::Words;
-pub use lease::{LEASE_SECONDS, Lease};
-pub(crate) use horizon::Horizon;
+pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
 
 /// The longest that one transaction may take before its connection is given up.

@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Error, RAW, Target};
+use super::repair::{remove_strays, replace, sum_wrong_again};
+use super::tenure::{FEED, Tenure};
+use super::{Error, Target};
 use crate::sink::Sink;
 use crate::sink::ranges::Content;
 use crate::sink::tables::{AGGREGATED, WrongSum};
-use crate::store::Connection;
+use crate::store::{Connection, Store};
 
 /// Ranges compared in one query.
-const RANGES_AT_ONCE: i64 = 2000;
+pub(super) const RANGES_AT_ONCE: i64 = 2000;
 /// Differences named in the report.
 const NAMED_MAX: u32 = 20;
 
@@ -33,6 +35,9 @@ pub struct FeedProof {
     pub wrong_sums: Vec<WrongSum>,
     /// What does not add up, in words.
     pub problems: Vec<String>,
+    /// Partitions that were replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repaired: Vec<String>,
     /// All ranges that differ.
     #[serde(skip)]
     pub all_differing: Vec<(i64, i64)>,
@@ -91,9 +96,11 @@ pub async fn prove(
     let sealed = connection.last_sealed(target.generation).await?;
     let strays = sink.count_beyond(&target.table, sealed).await?;
     if strays > 0 {
-        proof.problems.push(format!("ClickHouse holds {strays} rows beyond position {sealed}, the last that was sealed"));
+        proof
+            .problems
+            .push(format!("ClickHouse holds {strays} rows beyond position {sealed}, the last that was sealed"));
     }
-    proof.unfed = connection.events_after(connection_fed(&proof, sealed)).await?;
+    proof.unfed = connection.unfed_events(target.generation).await?;
     let condition = since.map_or("true".to_owned(), |since| {
         format!("hour >= toDateTime64('{}', 0, 'UTC')", since.format("%Y-%m-%d %H:59:59"))
     });
@@ -108,4 +115,45 @@ pub async fn prove(
     }
     proof.differing = proof.all_differing.iter().copied().take(NAMED_MAX as usize).collect();
     Ok(proof)
+}
+
+/// Proves the tables that are read. While they are being written, what is on its way may look wrong; so what looks wrong is
+/// looked at again with nobody writing, and, if wanted, replaced.
+///
+/// # Errors
+/// When one of the two databases fails.
+pub async fn prove_feed(
+    store: &Store,
+    sink: &Sink,
+    since: Option<DateTime<Utc>>,
+    is_repaired: bool,
+) -> Result<FeedProof, Error> {
+    let mut connection = store.connect_unhurried().await?;
+    let target = Target::current(&mut connection).await?;
+    let found = prove(&mut connection, sink, &target, AGGREGATED, since).await?;
+    if found.problems.is_empty() {
+        return Ok(found);
+    }
+    let mut renewing = store.connect().await?;
+    let tenure = match Tenure::demand(&mut renewing, FEED).await {
+        Ok(tenure) => tenure,
+        // Whoever has the lease does not let go of it; then this is how it looks.
+        Err(Error::Elsewhere) if !is_repaired => return Ok(found),
+        Err(error) => return Err(error),
+    };
+    let work = async {
+        let target = Target::current(&mut connection).await?;
+        let found = prove(&mut connection, sink, &target, AGGREGATED, since).await?;
+        if !is_repaired || found.problems.is_empty() {
+            return Ok(found);
+        }
+        let mut repaired = replace(&mut connection, sink, &target, &found.all_differing, &tenure).await?;
+        repaired.extend(remove_strays(&mut connection, sink, &target).await?);
+        repaired.extend(sum_wrong_again(sink, &target).await?);
+        repaired.sort();
+        repaired.dedup();
+        let proof = prove(&mut connection, sink, &target, AGGREGATED, since).await?;
+        Ok(FeedProof { repaired, ..proof })
+    };
+    tenure.during(&mut renewing, work).await
 }

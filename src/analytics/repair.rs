@@ -6,6 +6,7 @@ use crate::sink::Sink;
 use crate::sink::tables::AGGREGATED;
 use crate::store::Connection;
 
+use super::tenure::Tenure;
 use super::{Error, Target, read};
 
 /// Where replaced partitions are prepared.
@@ -22,6 +23,7 @@ pub async fn replace(
     sink: &Sink,
     target: &Target,
     ranges: &[(i64, i64)],
+    tenure: &Tenure,
 ) -> Result<Vec<String>, Error> {
     if ranges.is_empty() {
         return Ok(Vec::new());
@@ -29,7 +31,7 @@ pub async fn replace(
     sink.make_like(&target.table, RAW_BESIDE, "being prepared").await?;
     let mut resealed = Vec::new();
     for (first, last) in ranges {
-        resealed.push((*first, write_beside(connection, sink, target.generation, *first, *last).await?));
+        resealed.push((*first, write_beside(connection, sink, target.generation, (*first, *last), tenure).await?));
     }
     let within: Vec<String> =
         ranges.iter().map(|(first, last)| format!("position between {first} and {last}")).collect();
@@ -61,11 +63,45 @@ pub async fn sum_again(sink: &Sink, raw: &str, partitions: &[String]) -> Result<
     sink.make_like(AGGREGATED, AGGREGATED_BESIDE, "being prepared").await?;
     for partition in partitions {
         let source = format!("(select * from {raw} where _partition_id = '{partition}')");
-        sink.fill(AGGREGATED_BESIDE, &sink.aggregation_of(&source).await?).await?;
+        sink.fill(AGGREGATED_BESIDE, &sink.aggregation(&source).await?).await?;
         sink.replace_partition(AGGREGATED, AGGREGATED_BESIDE, partition).await?;
     }
     sink.remove(AGGREGATED_BESIDE).await?;
     Ok(())
+}
+
+/// Takes out rows of positions that were never sealed.
+///
+/// # Errors
+/// When one of the two databases fails.
+pub async fn remove_strays(connection: &mut Connection, sink: &Sink, target: &Target) -> Result<Vec<String>, Error> {
+    let sealed = connection.last_sealed(target.generation).await?;
+    let stray = format!("(position > {sealed} or position = 0)");
+    let partitions = sink.partitions(&target.table, &stray).await?;
+    if partitions.is_empty() {
+        return Ok(partitions);
+    }
+    sink.make_like(&target.table, RAW_BESIDE, "being prepared").await?;
+    for partition in &partitions {
+        let kept = format!("select * from {} where _partition_id = '{partition}' and not {stray}", target.table);
+        sink.fill(RAW_BESIDE, &kept).await?;
+        sink.replace_partition(&target.table, RAW_BESIDE, partition).await?;
+    }
+    sink.remove(RAW_BESIDE).await?;
+    sum_again(sink, &target.table, &partitions).await?;
+    Ok(partitions)
+}
+
+/// Computes the sums of those partitions again in which they are wrong, raw events being right.
+///
+/// # Errors
+/// When ClickHouse does not do it.
+pub async fn sum_wrong_again(sink: &Sink, target: &Target) -> Result<Vec<String>, Error> {
+    let partitions = sink.wrong_partitions(&target.table, AGGREGATED).await?;
+    if !partitions.is_empty() {
+        sum_again(sink, &target.table, &partitions).await?;
+    }
+    Ok(partitions)
 }
 
 /// Writes what the store has between two positions beside the table; gives number and hash.
@@ -73,8 +109,8 @@ async fn write_beside(
     connection: &mut Connection,
     sink: &Sink,
     generation: i32,
-    first: i64,
-    last: i64,
+    (first, last): (i64, i64),
+    tenure: &Tenure,
 ) -> Result<(i64, u64), Error> {
     let beside = Target { generation, table: RAW_BESIDE.to_owned() };
     let (mut after, mut events, mut hash) = (first - 1, 0, 0_u64);
@@ -82,7 +118,7 @@ async fn write_beside(
         events += body.events;
         hash = hash.wrapping_add(body.hash);
         let range = Range::of(generation, after + 1, read_to, &body);
-        super::insert(sink, &connection.domain().layout, &beside, &range).await?;
+        super::insert(sink, &connection.domain().layout, &beside, &range, tenure.until()).await?;
         super::verify(connection, sink, &beside, &range).await?;
         after = read_to;
     }

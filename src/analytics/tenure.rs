@@ -8,8 +8,15 @@ use uuid::Uuid;
 
 use crate::store::{Connection, Error, LEASE_SECONDS, Lease};
 
+/// The lease of who writes to the tables that are read.
+pub const FEED: &str = "feed";
+/// The lease of who builds the next generation of tables.
+pub const REBUILD: &str = "rebuild";
 /// How often the lease is renewed.
 pub const RENEW_EVERY: Duration = Duration::from_secs(1);
+
+/// How often somebody who demands a lease asks for it.
+const DEMAND_EVERY: Duration = Duration::from_millis(200);
 
 /// A lease that we hold.
 #[derive(Debug)]
@@ -48,6 +55,46 @@ impl Tenure {
             Lease::Held { epoch, .. } => Some(Self { name, holder, epoch, until: Mutex::new(end(asked)) }),
             Lease::Elsewhere => None,
         })
+    }
+
+    /// Takes a lease from whoever has it: asks for it, and waits until it is let go of or ends.
+    ///
+    /// # Errors
+    /// As the database says; [`super::Error::Elsewhere`] when it was not let go of in time.
+    pub async fn demand(connection: &mut Connection, name: &'static str) -> Result<Self, super::Error> {
+        let deadline = Instant::now() + Duration::from_secs(3 * LEASE_SECONDS);
+        while Instant::now() < deadline {
+            if let Some(tenure) = Self::begin(connection, name, true).await? {
+                return Ok(tenure);
+            }
+            tokio::time::sleep(DEMAND_EVERY).await;
+        }
+        Err(super::Error::Elsewhere)
+    }
+
+    /// Does something under the lease, which is renewed on a connection of its own meanwhile, and gives it back.
+    ///
+    /// # Errors
+    /// Those of what is done; [`super::Error::Elsewhere`] when the lease was lost on the way.
+    pub async fn during<T>(
+        &self,
+        connection: &mut Connection,
+        work: impl Future<Output = Result<T, super::Error>>,
+    ) -> Result<T, super::Error> {
+        let renewing = async {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                if self.renew(connection).await? == Renewed::Lost {
+                    return Err(super::Error::Elsewhere);
+                }
+            }
+        };
+        let done = tokio::select! {
+            lost = renewing => lost,
+            done = work => done,
+        };
+        self.end(connection).await?;
+        done
     }
 
     /// Renews it.

@@ -179,8 +179,7 @@ mod tests {
                 "n": {"type": "integer"}}});
         let faults = crate::contract::Contract::compile(&schema.to_string()).expect_err("has faults");
         let places: Vec<&str> = faults.iter().filter_map(|fault| fault.split(':').next()).collect();
-        let expected =
-            ["/x-dimensions/Bad", "/x-dimensions/company_id", "/x-measures/minutes", "/x-measures/points"];
+        let expected = ["/x-dimensions/Bad", "/x-dimensions/company_id", "/x-measures/minutes", "/x-measures/points"];
         assert_eq!(places, expected);
     }
 }

@@ -37,7 +37,9 @@ impl Layout {
             personal: all().flat_map(|analytics| analytics.personal.iter().cloned()).collect(),
             known: known.map(|sql| {
                 let sql = sql.trim().trim_end_matches(';');
-                format!("with people as materialized (select user_id from unnest($1::uuid[]) as people (user_id))\n{sql}")
+                format!(
+                    "with people as materialized (select user_id from unnest($1::uuid[]) as people (user_id))\n{sql}"
+                )
             }),
         }
     }

@@ -78,9 +78,7 @@ impl Row {
     #[must_use]
     pub fn of(domain: &Domain, layout: &Layout, stored: Stored) -> Self {
         let mut document: Value = serde_json::from_str(&stored.payload).unwrap_or_default();
-        let contract = domain
-            .contract_of(&stored.event_type, &stored.version)
-            .map(|index| &domain.contracts[index]);
+        let contract = domain.contract_of(&stored.event_type, &stored.version).map(|index| &domain.contracts[index]);
         let read = contract.and_then(|contract| {
             let mut data = document.get("data")?.clone();
             contract.read(&mut data).ok().map(|()| (contract, data))

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shared;
-use crate::analytics::tenure::{RENEW_EVERY, Renewed, Tenure};
+use crate::analytics::rebuild::finish_exchange;
+use crate::analytics::repair::replace;
+use crate::analytics::tenure::{FEED, RENEW_EVERY, Renewed, Tenure};
 use crate::analytics::{Error, Target, carry, seal_next};
 use crate::feed::Range;
 use crate::metrics;
@@ -13,8 +15,6 @@ use crate::retry::Pause;
 use crate::sink::Sink;
 use crate::store::Connection;
 
-/// The lease that this task works under.
-pub const LEASE: &str = "feed";
 /// Pause when nothing is settled, so that ClickHouse gets a few large inserts and not many small ones.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The same when the service is to end as soon as everything is done.
@@ -26,18 +26,16 @@ const STAND_BACK: Duration = Duration::from_secs(2);
 pub(super) async fn feed_for_ever(shared: Shared, sink: Sink) -> anyhow::Result<()> {
     let mut pause = Pause::default();
     loop {
-        let next = tokio::select! {
-            () = shared.stop.cancelled() => return Ok(()),
-            ended = tenure(&shared, &sink) => match ended {
-                Ok(next) => {
-                    pause.reset();
-                    next
-                }
-                Err(error) => {
-                    trouble(&shared, &error);
-                    pause.longer()
-                }
-            },
+        // Ends by itself when the service is stopped, and gives the lease back first.
+        let next = match tenure(&shared, &sink).await {
+            Ok(next) => {
+                pause.reset();
+                next
+            }
+            Err(error) => {
+                trouble(&shared, &error);
+                pause.longer()
+            }
         };
         tokio::select! {
             () = shared.stop.cancelled() => return Ok(()),
@@ -56,7 +54,7 @@ fn trouble(shared: &Shared, error: &Error) {
 /// leaves behind a lease that ends by itself and at most ranges that are sealed and not marked.
 async fn tenure(shared: &Shared, sink: &Sink) -> Result<Duration, Error> {
     let mut renewing = shared.store.connect().await?;
-    let Some(tenure) = Tenure::begin(&mut renewing, LEASE, false).await? else {
+    let Some(tenure) = Tenure::begin(&mut renewing, FEED, false).await? else {
         shared.health.fine("analytics");
         metrics::feeding(false);
         return Ok(LOOK_EVERY);
@@ -91,7 +89,8 @@ async fn renew(tenure: &Tenure, connection: &mut Connection) -> Result<Duration,
 /// Carries range after range; the next one is sealed while one is on its way.
 async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure) -> Result<(), Error> {
     let [mut marking, mut sealing] = [shared.store.connect().await?, shared.store.connect().await?];
-    sink.verify_version().await?;
+    sink.verify_version().await?.map_err(Error::Version)?;
+    finish_exchange(&mut marking, sink).await?;
     let target = Target::current(&mut marking).await?;
     let mut horizon = marking.positions();
     // What an earlier feeder left behind.
@@ -100,6 +99,10 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure) -> Result<(), Error
     }
     let mut next = None;
     loop {
+        if next.is_none() {
+            let outdated = marking.outdated(target.generation).await?;
+            replace(&mut marking, sink, &target, &outdated, tenure).await?;
+        }
         let settled = horizon.advance(&mut sealing).await?;
         let seal = seal_next(&mut sealing, &target, settled, (tenure.name, tenure.epoch));
         next = match next.take() {
@@ -137,6 +140,12 @@ async fn carry_until_there(
                 return Ok(());
             }
             Err(error @ Error::Store(_)) => return Err(error),
+            // Not by a first insert and not by its repeat: something else was there before, or is there beside it.
+            Err(error @ Error::Differs { .. }) if !is_fresh => {
+                trouble(shared, &error);
+                replace(connection, sink, target, &[(range.first, range.last)], tenure).await?;
+                return Ok(());
+            }
             Err(error) => trouble(shared, &error),
         }
         is_fresh = false;

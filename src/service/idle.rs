@@ -53,9 +53,7 @@ async fn nothing_due(shared: &Shared, connection: &mut Option<Connection>) -> bo
     };
     match (is_fed, open.statistics().await) {
         (Ok(is_fed), Ok(now)) => {
-            is_fed
-                && (!shared.parts.timers || now.timers_due == 0)
-                && (!shared.parts.outbox || now.unpublished == 0)
+            is_fed && (!shared.parts.timers || now.timers_due == 0) && (!shared.parts.outbox || now.unpublished == 0)
         }
         _ => {
             *connection = None;

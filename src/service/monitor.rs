@@ -60,10 +60,7 @@ async fn look(shared: &Shared, connection: &mut Option<Connection>, behind_since
     metrics::standing(lag, lag_seconds.unwrap_or_default(), &statistics);
 }
 
-async fn statistics(
-    shared: &Shared,
-    connection: &mut Option<Connection>,
-) -> Result<(Statistics, (i64, f64)), Error> {
+async fn statistics(shared: &Shared, connection: &mut Option<Connection>) -> Result<(Statistics, (i64, f64)), Error> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(shared.store.connect().await?),

@@ -5,11 +5,11 @@ use uuid::Uuid;
 use super::{ANSWER_SECONDS_MAX, Connection, Error, within};
 
 /// How long a lease holds without being renewed. A holder that died is followed within this time.
-pub const LEASE_SECONDS: u64 = 10;
+pub(crate) const LEASE_SECONDS: u64 = 10;
 
 /// What trying for a lease, or renewing it, led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
+pub(crate) enum Lease {
     /// It is ours, under this epoch.
     Held {
         /// One more with each new holder.

@@ -113,14 +113,6 @@ impl Connection {
         }))
     }
 
-    /// The generation of the tables that are read.
-    pub(crate) async fn current_generation(&mut self) -> Result<i32, Error> {
-        sqlx::query_scalar("select generation from feed_generations where state in ('current', 'swapping')")
-            .fetch_one(&mut self.pg)
-            .await
-            .map_err(|error| Error::classify("read the current generation", error))
-    }
-
     /// The sequence that positions come from.
     pub(crate) fn positions(&self) -> Horizon {
         Horizon::of(format!("{}_position_seq", self.domain.event_log))
@@ -165,6 +157,18 @@ impl Connection {
         within(ANSWER_SECONDS_MAX, "looking how far the feed is behind", counting).await
     }
 
+    /// The last position up to which everything of a generation is fed; 0 before the first.
+    pub(crate) async fn last_fed(&mut self, generation: i32) -> Result<i64, Error> {
+        let sql = "select coalesce(max(last_position), 0) from feed_ranges where generation = $1 and first_position <
+                       coalesce((select min(first_position) from feed_ranges where generation = $1 and fed_at is null),
+                                9223372036854775807)";
+        sqlx::query_scalar(sql)
+            .bind(generation)
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("read how far ranges are fed", error))
+    }
+
     /// The last position that a generation has sealed; 0 before the first.
     pub(crate) async fn last_sealed(&mut self, generation: i32) -> Result<i64, Error> {
         let sql = "select coalesce(max(last_position), 0) from feed_ranges where generation = $1";
@@ -178,17 +182,17 @@ impl Connection {
 
 /// A range that was fed, without its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
-pub struct Fed {
+pub(crate) struct Fed {
     /// Its first position.
-    pub first_position: i64,
+    pub(crate) first_position: i64,
     /// Its last position.
-    pub last_position: i64,
+    pub(crate) last_position: i64,
     /// Events sealed.
-    pub events: i64,
+    pub(crate) events: i64,
     /// Their hash.
-    pub content_hash: i64,
+    pub(crate) content_hash: i64,
     /// Events that the store has there now.
-    pub stored: i64,
+    pub(crate) stored: i64,
 }
 
 impl Connection {
@@ -232,11 +236,15 @@ impl Connection {
             .map_err(|error| Error::classify("look for the first position since then", error))
     }
 
-    /// Events between two positions, and beyond all that is sealed.
-    pub(crate) async fn events_after(&mut self, position: i64) -> Result<i64, Error> {
-        let sql = format!("select count(*) from {} where position > $1", self.domain.event_log);
+    /// Stored events that a generation has not got yet.
+    pub(crate) async fn unfed_events(&mut self, generation: i32) -> Result<i64, Error> {
+        let sql = format!(
+            "select count(*) from {} where position > (
+                 select coalesce(max(last_position), 0) from feed_ranges where generation = $1 and fed_at is not null)",
+            self.domain.event_log
+        );
         sqlx::query_scalar(AssertSqlSafe(sql))
-            .bind(position)
+            .bind(generation)
             .fetch_one(&mut self.pg)
             .await
             .map_err(|error| Error::classify("count what is to be fed", error))
