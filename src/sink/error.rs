@@ -145,7 +145,7 @@ fn said_of_rows(code: u32, text: &str) -> String {
 /// The view in `while pushing to view database.name (…)`.
 fn view(text: &str) -> Option<&str> {
     let (_, after) = text.split_once("while pushing to view ")?;
-    after.split_whitespace().next()
+    after.split_whitespace().next().map(|name| name.trim_end_matches(['.', ':', ',']))
 }
 
 fn shortened(text: &str) -> String {
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn values_of_rows_are_not_told() {
         let text = "Code: 27. DB::Exception: Cannot parse input: expected '\\t' before: 'ada@example.org': (at row 1)\n: \
-            while pushing to view d.theirs (6f0c): While executing X. (CANNOT_PARSE_INPUT_ASSERTION_FAILED) (version 26.9.2.1)";
+            while pushing to view d.theirs. (CANNOT_PARSE_INPUT_ASSERTION_FAILED) (version 26.9.2.1)";
         let said = refused(text).to_string();
         assert!(!said.contains("ada"), "{said}");
         assert!(
