@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::Nats;
+use super::{ClickHouse, Nats};
 
 const TEMPLATE: &str = "milepost_template";
 static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
@@ -20,6 +20,7 @@ static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
 pub(crate) struct World {
     pub(crate) nats: Nats,
     pub(crate) database_url: String,
+    pub(crate) clickhouse: Option<ClickHouse>,
     pub(crate) streams: Option<PathBuf>,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -88,6 +89,11 @@ impl World {
         world
     }
 
+    /// As [`Self::new`], with a migrated ClickHouse database: of the server that all tests share, or of an `Engine`.
+    pub(crate) async fn with_clickhouse(clickhouse: ClickHouse) -> Self {
+        Self { clickhouse: Some(clickhouse.migrated()), ..Self::new().await }
+    }
+
     /// Servers with tables; the stream is not there yet.
     pub(crate) async fn without_stream() -> Self {
         TEMPLATE_MADE.get_or_init(make_template).await;
@@ -96,6 +102,7 @@ impl World {
         Self {
             nats: Nats::start(),
             database_url: with_database(&name),
+            clickhouse: None,
             streams: None,
             folder: tempfile::tempdir().expect("a temporary directory"),
         }
@@ -124,6 +131,9 @@ impl World {
         command.env("MILEPOST_HTTP_ADDR", "127.0.0.1:0").env("MILEPOST_LOG", "info");
         if let Some(streams) = &self.streams {
             command.env("MILEPOST_STREAMS", streams);
+        }
+        if let Some(clickhouse) = &self.clickhouse {
+            clickhouse.tell(&mut command);
         }
         command
     }
