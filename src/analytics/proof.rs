@@ -101,9 +101,10 @@ pub async fn prove(
             .push(format!("ClickHouse holds {strays} rows beyond position {sealed}, the last that was sealed"));
     }
     proof.unfed = connection.unfed_events(target.generation).await?;
-    let condition = since.map_or("true".to_owned(), |since| {
-        format!("hour >= toDateTime64('{}', 0, 'UTC')", since.format("%Y-%m-%d %H:59:59"))
-    });
+    let condition = since.map_or_else(
+        || "true".to_owned(),
+        |since| format!("hour >= toDateTime64('{}', 0, 'UTC')", since.format("%Y-%m-%d %H:59:59")),
+    );
     proof.wrong_sums = sink.wrong_sums(&target.table, aggregated, &condition, NAMED_MAX).await?;
     if let Some(first) = proof.wrong_sums.first() {
         let WrongSum { key, raw, sums } = first;
@@ -155,5 +156,5 @@ pub async fn prove_feed(
         let proof = prove(&mut connection, sink, &target, AGGREGATED, since).await?;
         Ok(FeedProof { repaired, ..proof })
     };
-    tenure.during(&mut renewing, work).await
+    Box::pin(tenure.during(&mut renewing, work)).await
 }

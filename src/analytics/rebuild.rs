@@ -77,11 +77,11 @@ pub async fn rebuild(
             }
             Ok((proof, difference))
         };
-        let (proof, difference) = feed.during(&mut feeding, finish).await?;
+        let (proof, difference) = Box::pin(feed.during(&mut feeding, finish)).await?;
         let seconds = began.elapsed().as_secs_f64();
         Ok(Built { generation: target.generation, events, seconds, proof, difference })
     };
-    tenure.during(&mut renewing, work).await
+    Box::pin(tenure.during(&mut renewing, work)).await
 }
 
 /// How the generation that was built differs from the one that is read, as far as both go.
@@ -176,7 +176,7 @@ pub async fn rebuild_span(
         let partitions = replace(&mut connection, sink, &target, &concerned, &feed).await?;
         Ok((concerned.len(), partitions))
     };
-    feed.during(&mut feeding, work).await
+    Box::pin(feed.during(&mut feeding, work)).await
 }
 
 /// Makes the generation whose exchange was decided the one that is read. Killed at any point, it is simply called again:
@@ -211,7 +211,7 @@ pub async fn finish_exchange(connection: &mut Connection, sink: &Sink) -> Result
 /// # Errors
 /// [`Error::Version`] when there is none any more.
 pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
-    alone(store, async |connection| {
+    Box::pin(alone(store, async |connection| {
         let previous = connection.previous_generation().await?;
         let is_there = sink.comment(RAW_PREVIOUS).await? == previous.map(comment);
         let Some(generation) = previous.filter(|_| is_there) else {
@@ -220,7 +220,7 @@ pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
         connection.begin_exchange(generation).await?;
         finish_exchange(connection, sink).await?;
         Ok(generation)
-    })
+    }))
     .await
 }
 
@@ -229,13 +229,13 @@ pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
 /// # Errors
 /// When one of the two databases fails.
 pub async fn drop_previous(store: &Store, sink: &Sink) -> Result<bool, Error> {
-    alone(store, async |connection| {
+    Box::pin(alone(store, async |connection| {
         let is_there = sink.exists(RAW_PREVIOUS).await?;
         sink.remove(RAW_PREVIOUS).await?;
         sink.remove(AGGREGATED_PREVIOUS).await?;
         connection.drop_previous_generation().await?;
         Ok(is_there)
-    })
+    }))
     .await
 }
 
@@ -246,9 +246,9 @@ async fn alone<T>(store: &Store, work: impl AsyncFnOnce(&mut Connection) -> Resu
     let rebuild = Tenure::begin(&mut renewing, REBUILD, false).await?.ok_or(Error::Elsewhere)?;
     let both = async {
         let feed = Tenure::demand(&mut feeding, FEED).await?;
-        feed.during(&mut feeding, work(&mut connection)).await
+        Box::pin(feed.during(&mut feeding, work(&mut connection))).await
     };
-    rebuild.during(&mut renewing, both).await
+    Box::pin(rebuild.during(&mut renewing, both)).await
 }
 
 fn comment(generation: i32) -> String {

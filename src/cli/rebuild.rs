@@ -64,7 +64,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         let (ranges, partitions) = rebuild_span(&store, &sink, args.since, args.until).await?;
         print(&format!("replaced {ranges} ranges in {} partitions: {}", partitions.len(), partitions.join(", ")))?;
     } else {
-        return build(&store, &sink, args).await;
+        return Box::pin(build(&store, &sink, args)).await;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,7 +18,7 @@ use crate::{envelope, instant};
 const MEASURE_DIGITS: u32 = 6;
 
 /// An event as the store has it.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone)]
 pub struct Stored {
     /// Its place in the store.
     pub position: i64,
@@ -60,7 +60,10 @@ pub struct Row {
 
 /// What is known of people: per person, in the order of time, the dimensions that something said.
 #[derive(Debug, Default)]
-pub struct Known(pub HashMap<Uuid, Vec<(DateTime<Utc>, Vec<Option<Uuid>>)>>);
+pub struct Known(pub HashMap<Uuid, Vec<Told>>);
+
+/// Since when, and what of each dimension.
+pub type Told = (DateTime<Utc>, Vec<Option<Uuid>>);
 
 /// Rows as they are sent: tab separated, with their number and hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

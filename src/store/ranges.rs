@@ -1,7 +1,8 @@
 //! Sealed ranges of the event store: what is to be in ClickHouse, written down before it is sent.
 
 use chrono::{DateTime, Utc};
-use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::horizon::Horizon;
@@ -17,11 +18,25 @@ impl Connection {
              from {} where position > $1 and position <= $2 order by position limit $3",
             self.domain.event_log
         );
+        let read = |row: PgRow| {
+            Ok(Stored {
+                position: row.try_get(0)?,
+                event_id: row.try_get(1)?,
+                event_type: row.try_get(2)?,
+                version: row.try_get(3)?,
+                user_id: row.try_get(4)?,
+                timestamp: row.try_get(5)?,
+                received_at: row.try_get(6)?,
+                correlation_id: row.try_get(7)?,
+                payload: row.try_get(8)?,
+            })
+        };
         let reading = async {
-            sqlx::query_as(AssertSqlSafe(sql))
+            sqlx::query(AssertSqlSafe(sql))
                 .bind(after)
                 .bind(up_to)
                 .bind(limit)
+                .try_map(read)
                 .fetch_all(&mut self.pg)
                 .await
                 .map_err(|error| Error::classify("read stored events", error))
@@ -31,7 +46,6 @@ impl Connection {
 
     /// What is known of people, column by column of the layout.
     pub(crate) async fn known_of(&mut self, people: &[Uuid]) -> Result<Known, Error> {
-        use sqlx::Row as _;
         let domain = self.domain();
         let Some(sql) = domain.layout.known.as_ref().filter(|_| !people.is_empty()) else {
             return Ok(Known::default());
