@@ -1,5 +1,5 @@
-//! Tests on real servers: one binary. `make test` starts a Postgres for all of them; each test has a database and
-//! a NATS server of its own, so that all run in parallel. Nothing is mocked, nothing waits by sleeping.
+//! Tests on real servers: one binary. `make test` starts a Postgres and a ClickHouse for all of them; each test has
+//! databases and a NATS server of its own, so that all run in parallel. Nothing is mocked, nothing waits by sleeping.
 
 mod oracle; // the naive judge of flags and milestones
 mod support;
