@@ -21,6 +21,7 @@ lint:  ## formatting, clippy, documentation
 bench: build  ## the core alone, then end to end
 	cargo bench --locked --bench core
 	$(SERVERS) run --only nats,postgres -- cargo bench --locked --bench throughput
+	$(SERVERS) run -- cargo bench --locked --bench feed
 
 up:  ## start NATS, Postgres and ClickHouse for development
 	$(SERVERS) up

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::feed::{Body, Layout, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, rows};
+use crate::sink::tables::AGGREGATED;
 use crate::sink::{self, Sink};
 use crate::store::{self, Connection};
 
@@ -33,6 +34,8 @@ pub struct Target {
     pub generation: i32,
     /// The table of raw events.
     pub table: String,
+    /// The table of their sums.
+    pub aggregated: String,
 }
 
 impl Target {
@@ -41,7 +44,11 @@ impl Target {
     /// # Errors
     /// As the database says.
     pub async fn current(connection: &mut Connection) -> Result<Self, store::Error> {
-        Ok(Self { generation: connection.current_generation().await?, table: RAW.to_owned() })
+        Ok(Self {
+            generation: connection.current_generation().await?,
+            table: RAW.to_owned(),
+            aggregated: AGGREGATED.to_owned(),
+        })
     }
 }
 
@@ -139,12 +146,11 @@ pub async fn read(
     let domain = connection.domain();
     let (mut body, mut last) = (Body::default(), after);
     while body.events < events_max && body.text.len() < RANGE_BYTES_MAX {
-        let limit = PAGE_EVENTS.min(events_max - body.events);
-        let stored = connection.stored(last, up_to, limit).await?;
+        let limits = (PAGE_EVENTS.min(events_max - body.events), RANGE_BYTES_MAX - body.text.len());
+        let stored = connection.stored(last, up_to, limits).await?;
         let Some(newest) = stored.last().map(|event| event.position) else {
             break;
         };
-        let is_end = i64::try_from(stored.len()).is_ok_and(|read| read < limit);
         let mut rows = tokio::task::block_in_place(|| rows(&domain, stored));
         let people: std::collections::BTreeSet<Uuid> =
             rows.iter().filter(|row| row.is_open()).filter_map(|row| row.user_id).collect();
@@ -156,15 +162,12 @@ pub async fn read(
             }
         });
         last = newest;
-        if is_end {
-            break;
-        }
     }
     Ok((body.events > 0).then_some((last, body)))
 }
 
 /// Brings a sealed range into ClickHouse and marks it. Of one that may have been tried before, it looks first whether it
-/// is there.
+/// is there; and because an insert may have ended between the table and the view behind it, it then sees to the sums.
 ///
 /// # Errors
 /// When it is not known to be there; trying again, by whomever, is safe.
@@ -179,6 +182,9 @@ pub async fn carry(
     if is_fresh || !is_there(connection, sink, target, range).await? {
         insert(sink, &connection.domain().layout, target, range, until).await?;
         verify(connection, sink, target, range).await?;
+    }
+    if !is_fresh {
+        repair::complete_sums(sink, target, (range.first, range.last)).await?;
     }
     connection.mark_fed(range).await?;
     Ok(())

@@ -10,7 +10,7 @@ use super::tenure::{FEED, Tenure};
 use super::{Error, Target};
 use crate::sink::Sink;
 use crate::sink::ranges::Content;
-use crate::sink::tables::{AGGREGATED, WrongSum};
+use crate::sink::tables::WrongSum;
 use crate::store::{Connection, Store};
 
 /// Ranges compared in one query.
@@ -51,7 +51,6 @@ pub async fn prove(
     connection: &mut Connection,
     sink: &Sink,
     target: &Target,
-    aggregated: &str,
     since: Option<DateTime<Utc>>,
 ) -> Result<FeedProof, Error> {
     let mut from = match since {
@@ -105,7 +104,7 @@ pub async fn prove(
         || "true".to_owned(),
         |since| format!("hour >= toDateTime64('{}', 0, 'UTC')", since.format("%Y-%m-%d %H:59:59")),
     );
-    proof.wrong_sums = sink.wrong_sums(&target.table, aggregated, &condition, NAMED_MAX).await?;
+    proof.wrong_sums = sink.wrong_sums(&target.table, &target.aggregated, &condition, NAMED_MAX).await?;
     if let Some(first) = proof.wrong_sums.first() {
         let WrongSum { key, raw, sums } = first;
         proof.problems.push(format!(
@@ -131,7 +130,7 @@ pub async fn prove_feed(
 ) -> Result<FeedProof, Error> {
     let mut connection = store.connect_unhurried().await?;
     let target = Target::current(&mut connection).await?;
-    let found = prove(&mut connection, sink, &target, AGGREGATED, since).await?;
+    let found = prove(&mut connection, sink, &target, since).await?;
     if found.problems.is_empty() {
         return Ok(found);
     }
@@ -144,16 +143,16 @@ pub async fn prove_feed(
     };
     let work = async {
         let target = Target::current(&mut connection).await?;
-        let found = prove(&mut connection, sink, &target, AGGREGATED, since).await?;
+        let found = prove(&mut connection, sink, &target, since).await?;
         if !is_repaired || found.problems.is_empty() {
             return Ok(found);
         }
         let mut repaired = replace(&mut connection, sink, &target, &found.all_differing, &tenure).await?;
         repaired.extend(remove_strays(&mut connection, sink, &target).await?);
-        repaired.extend(sum_wrong_again(sink, &target).await?);
+        repaired.extend(sum_wrong_again(sink, &target, "true").await?);
         repaired.sort();
         repaired.dedup();
-        let proof = prove(&mut connection, sink, &target, AGGREGATED, since).await?;
+        let proof = prove(&mut connection, sink, &target, since).await?;
         Ok(FeedProof { repaired, ..proof })
     };
     Box::pin(tenure.during(&mut renewing, work)).await

@@ -66,7 +66,7 @@ pub async fn rebuild(
         let feed = Tenure::demand(&mut feeding, FEED).await?;
         let finish = async {
             events += catch_up(&mut connection, sink, &target, &tenure, &progress).await?;
-            let proof = prove(&mut connection, sink, &target, AGGREGATED_NEXT, None).await?;
+            let proof = prove(&mut connection, sink, &target, None).await?;
             let difference = match is_compared {
                 true => Some(compare(&mut connection, sink, &target).await?),
                 false => None,
@@ -74,6 +74,10 @@ pub async fn rebuild(
             if is_exchanged && proof.problems.is_empty() {
                 connection.begin_exchange(target.generation).await?;
                 finish_exchange(&mut connection, sink).await?;
+            }
+            if !proof.problems.is_empty() {
+                // Not to be gone on with: the next call begins anew.
+                connection.abandon_generation(target.generation).await?;
             }
             Ok((proof, difference))
         };
@@ -94,7 +98,7 @@ async fn compare(connection: &mut Connection, sink: &Sink, target: &Target) -> R
 /// The tables of the generation that is being built: those of an earlier call, or new ones.
 async fn prepare(connection: &mut Connection, sink: &Sink) -> Result<Target, Error> {
     let generation = connection.building_generation().await?;
-    let target = Target { generation, table: RAW_NEXT.to_owned() };
+    let target = Target { generation, table: RAW_NEXT.to_owned(), aggregated: AGGREGATED_NEXT.to_owned() };
     let comment = comment(generation);
     let is_there = sink.comment(RAW_NEXT).await? == Some(comment.clone())
         && sink.comment(AGGREGATED_NEXT).await? == Some(comment.clone())

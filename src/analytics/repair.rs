@@ -3,7 +3,6 @@
 
 use crate::feed::{RANGE_EVENTS_MAX, Range};
 use crate::sink::Sink;
-use crate::sink::tables::AGGREGATED;
 use crate::store::Connection;
 
 use super::tenure::Tenure;
@@ -47,7 +46,7 @@ pub async fn replace(
     for partition in &partitions {
         sink.replace_partition(&target.table, RAW_BESIDE, partition).await?;
     }
-    sum_again(sink, &target.table, &partitions).await?;
+    sum_again(sink, target, &partitions).await?;
     for (first, (events, hash)) in resealed {
         connection.replaced(target.generation, first, events, hash).await?;
     }
@@ -59,12 +58,13 @@ pub async fn replace(
 ///
 /// # Errors
 /// When ClickHouse does not do it.
-pub async fn sum_again(sink: &Sink, raw: &str, partitions: &[String]) -> Result<(), Error> {
-    sink.make_like(AGGREGATED, AGGREGATED_BESIDE, "being prepared").await?;
+pub async fn sum_again(sink: &Sink, target: &Target, partitions: &[String]) -> Result<(), Error> {
+    let Target { table: raw, aggregated, .. } = target;
+    sink.make_like(aggregated, AGGREGATED_BESIDE, "being prepared").await?;
     for partition in partitions {
         let source = format!("(select * from {raw} where _partition_id = '{partition}')");
         sink.fill(AGGREGATED_BESIDE, &sink.aggregation(&source).await?).await?;
-        sink.replace_partition(AGGREGATED, AGGREGATED_BESIDE, partition).await?;
+        sink.replace_partition(aggregated, AGGREGATED_BESIDE, partition).await?;
     }
     sink.remove(AGGREGATED_BESIDE).await?;
     Ok(())
@@ -88,7 +88,7 @@ pub async fn remove_strays(connection: &mut Connection, sink: &Sink, target: &Ta
         sink.replace_partition(&target.table, RAW_BESIDE, partition).await?;
     }
     sink.remove(RAW_BESIDE).await?;
-    sum_again(sink, &target.table, &partitions).await?;
+    sum_again(sink, target, &partitions).await?;
     Ok(partitions)
 }
 
@@ -96,12 +96,23 @@ pub async fn remove_strays(connection: &mut Connection, sink: &Sink, target: &Ta
 ///
 /// # Errors
 /// When ClickHouse does not do it.
-pub async fn sum_wrong_again(sink: &Sink, target: &Target) -> Result<Vec<String>, Error> {
-    let partitions = sink.wrong_partitions(&target.table, AGGREGATED).await?;
+pub async fn sum_wrong_again(sink: &Sink, target: &Target, hours: &str) -> Result<Vec<String>, Error> {
+    let partitions = sink.wrong_partitions(&target.table, &target.aggregated, hours).await?;
     if !partitions.is_empty() {
-        sum_again(sink, &target.table, &partitions).await?;
+        sum_again(sink, target, &partitions).await?;
     }
     Ok(partitions)
+}
+
+/// Sees to the sums of a range whose rows are there: an insert that was broken off may have stopped before the view, and
+/// its repeat may find the rows and not know its name any more.
+///
+/// # Errors
+/// When ClickHouse does not do it.
+pub async fn complete_sums(sink: &Sink, target: &Target, (first, last): (i64, i64)) -> Result<(), Error> {
+    let range = format!("(select * from {} where position between {first} and {last})", target.table);
+    let hours = format!("hour in (select hour from ({}))", sink.aggregation(&range).await?);
+    sum_wrong_again(sink, target, &hours).await.map(|_| ())
 }
 
 /// Writes what the store has between two positions beside the table; gives number and hash.
@@ -112,7 +123,7 @@ async fn write_beside(
     (first, last): (i64, i64),
     tenure: &Tenure,
 ) -> Result<(i64, u64), Error> {
-    let beside = Target { generation, table: RAW_BESIDE.to_owned() };
+    let beside = Target { generation, table: RAW_BESIDE.to_owned(), aggregated: AGGREGATED_BESIDE.to_owned() };
     let (mut after, mut events, mut hash) = (first - 1, 0, 0_u64);
     while let Some((read_to, body)) = read(connection, after, last, RANGE_EVENTS_MAX).await? {
         events += body.events;

@@ -1,5 +1,6 @@
 //! The task that feeds ClickHouse while it holds the lease, and otherwise stands by.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,6 +20,8 @@ use crate::store::Connection;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The same when the service is to end as soon as everything is done.
 const LOOK_EVERY_UNTIL_IDLE: Duration = Duration::from_millis(50);
+/// How often ranges that were fed are merged.
+const MERGE_EVERY: Duration = Duration::from_secs(60);
 /// Somebody asked for the lease: so long it is left to them.
 const STAND_BACK: Duration = Duration::from_secs(2);
 
@@ -61,9 +64,10 @@ async fn tenure(shared: &Shared, sink: &Sink) -> Result<Duration, Error> {
     };
     tracing::info!(epoch = tenure.epoch, "feeding ClickHouse");
     metrics::feeding(true);
+    let is_wanted = AtomicBool::new(false);
     let ended = tokio::select! {
-        ended = renew(&tenure, &mut renewing) => ended,
-        ended = feed(shared, sink, &tenure) => ended.map(|()| LOOK_EVERY),
+        ended = renew(&tenure, &mut renewing, &is_wanted) => ended,
+        ended = feed(shared, sink, &tenure, &is_wanted) => ended.map(|()| STAND_BACK),
         () = shared.stop.cancelled() => Ok(Duration::ZERO),
     };
     metrics::feeding(false);
@@ -71,23 +75,24 @@ async fn tenure(shared: &Shared, sink: &Sink) -> Result<Duration, Error> {
     ended
 }
 
-/// Renews the lease until it is lost or somebody else needs it.
-async fn renew(tenure: &Tenure, connection: &mut Connection) -> Result<Duration, Error> {
+/// Renews the lease until it is lost. Somebody else may need it for a moment: then the feed stops at the next range.
+async fn renew(tenure: &Tenure, connection: &mut Connection, is_wanted: &AtomicBool) -> Result<Duration, Error> {
     loop {
         tokio::time::sleep(RENEW_EVERY).await;
         match tenure.renew(connection).await? {
             Renewed::Held => {}
             Renewed::Wanted => {
-                tracing::info!("another process needs the lease of the feed for a moment");
-                return Ok(STAND_BACK);
+                if !is_wanted.swap(true, Ordering::Relaxed) {
+                    tracing::info!("another process needs the lease of the feed for a moment");
+                }
             }
             Renewed::Lost => return Err(Error::Elsewhere),
         }
     }
 }
 
-/// Carries range after range; the next one is sealed while one is on its way.
-async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure) -> Result<(), Error> {
+/// Carries range after range; the next one is sealed while one is on its way. Ends when somebody else wants the lease.
+async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicBool) -> Result<(), Error> {
     let [mut marking, mut sealing] = [shared.store.connect().await?, shared.store.connect().await?];
     sink.verify_version().await?.map_err(Error::Version)?;
     finish_exchange(&mut marking, sink).await?;
@@ -95,10 +100,18 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure) -> Result<(), Error
     let mut horizon = marking.positions();
     // What an earlier feeder left behind.
     while let Some(range) = marking.first_unfed(target.generation).await? {
-        carry_until_there(shared, &mut marking, sink, (&target, tenure), &range, false).await?;
+        let is_there = carry_until_there(shared, &mut marking, sink, (&target, tenure, is_wanted), &range, false);
+        if !is_there.await? {
+            return Ok(());
+        }
     }
     let mut next = None;
+    let mut merged_at = Instant::now();
     loop {
+        if merged_at.elapsed() > MERGE_EVERY {
+            marking.merge_ranges(target.generation).await?;
+            merged_at = Instant::now();
+        }
         if next.is_none() {
             let outdated = marking.outdated(target.generation).await?;
             replace(&mut marking, sink, &target, &outdated, tenure).await?;
@@ -107,48 +120,60 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure) -> Result<(), Error
         let seal = seal_next(&mut sealing, &target, settled, (tenure.name, tenure.epoch));
         next = match next.take() {
             Some(range) => {
-                let carrying = carry_until_there(shared, &mut marking, sink, (&target, tenure), &range, true);
+                let carrying =
+                    carry_until_there(shared, &mut marking, sink, (&target, tenure, is_wanted), &range, true);
                 let (carried, sealed) = tokio::join!(carrying, seal);
-                carried?;
+                if !carried? || is_wanted.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
                 sealed?
             }
             None => seal.await?,
         };
         if next.is_none() {
             shared.health.fine("analytics");
+            if is_wanted.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             tokio::time::sleep(if shared.until_idle { LOOK_EVERY_UNTIL_IDLE } else { LOOK_EVERY }).await;
         }
     }
 }
 
-/// Carries one range, however often that has to be tried. ClickHouse may be away for hours: the range waits.
+/// Carries one range, however often that has to be tried: ClickHouse may be away for hours. False when somebody else
+/// wants the lease meanwhile.
 async fn carry_until_there(
     shared: &Shared,
     connection: &mut Connection,
     sink: &Sink,
-    (target, tenure): (&Target, &Tenure),
+    (target, tenure, is_wanted): (&Target, &Tenure, &AtomicBool),
     range: &Range,
     mut is_fresh: bool,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let (mut pause, began) = (Pause::default(), Instant::now());
     loop {
-        match carry(connection, sink, target, range, is_fresh, tenure.until()).await {
+        let mut carried = carry(connection, sink, target, range, is_fresh, tenure.until()).await;
+        if let Err(error @ Error::Differs { .. }) = &carried
+            && !is_fresh
+        {
+            // Not by a first insert and not by its repeat: something else was there before, or is there beside it.
+            trouble(shared, error);
+            carried = replace(connection, sink, target, &[(range.first, range.last)], tenure).await.map(|_| ());
+        }
+        match carried {
             Ok(()) => {
                 shared.health.fine("analytics");
                 shared.tally.fed(range.events);
                 metrics::fed(range.events, began.elapsed().as_secs_f64());
-                return Ok(());
+                return Ok(true);
             }
             Err(error @ Error::Store(_)) => return Err(error),
-            // Not by a first insert and not by its repeat: something else was there before, or is there beside it.
-            Err(error @ Error::Differs { .. }) if !is_fresh => {
-                trouble(shared, &error);
-                replace(connection, sink, target, &[(range.first, range.last)], tenure).await?;
-                return Ok(());
-            }
             Err(error) => trouble(shared, &error),
         }
         is_fresh = false;
+        if is_wanted.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
         tokio::time::sleep(pause.longer()).await;
     }
 }

@@ -171,8 +171,8 @@ impl Sink {
     ///
     /// # Errors
     /// When ClickHouse does not say.
-    pub async fn wrong_partitions(&self, raw: &str, aggregated: &str) -> Result<Vec<String>, Error> {
-        let wrong = self.wrong(raw, aggregated, "true").await?;
+    pub async fn wrong_partitions(&self, raw: &str, aggregated: &str, condition: &str) -> Result<Vec<String>, Error> {
+        let wrong = self.wrong(raw, aggregated, condition).await?;
         let of = |table: &str, hour: &str| {
             format!("select distinct _partition_id from {} where {hour} in (select hour from wrong)", identifier(table))
         };

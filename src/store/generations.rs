@@ -51,6 +51,21 @@ impl Connection {
         .await
     }
 
+    /// A generation that was built is not what it should be.
+    pub(crate) async fn abandon_generation(&mut self, generation: i32) -> Result<(), Error> {
+        let sql = "update feed_generations set state = 'dropped', changed_at = now()
+                   where generation = $1 and state = 'building'";
+        self.change_generations(sql, generation).await?;
+        self.forget_dropped().await
+    }
+
+    /// Ranges of tables that are gone say nothing any more.
+    async fn forget_dropped(&mut self) -> Result<(), Error> {
+        let sql = "delete from feed_ranges using feed_generations as of
+                   where of.generation = feed_ranges.generation and of.state = 'dropped' and of.generation > $1";
+        self.change_generations(sql, 0).await
+    }
+
     /// Decides that a generation takes the place of the current one.
     pub(crate) async fn begin_exchange(&mut self, generation: i32) -> Result<(), Error> {
         // Older ones than the one before are not kept; the unique index wants the current one out of the way first.
@@ -65,7 +80,7 @@ impl Connection {
         ] {
             self.change_generations(sql, generation).await?;
         }
-        Ok(())
+        self.forget_dropped().await
     }
 
     /// A generation has taken its place.
@@ -76,11 +91,10 @@ impl Connection {
 
     /// The tables of the generation before are gone; so are its ranges.
     pub(crate) async fn drop_previous_generation(&mut self) -> Result<(), Error> {
-        let sql = "with gone as (
-                 update feed_generations set state = 'dropped', changed_at = now()
-                 where state = 'previous' and generation > $1 returning generation)
-             delete from feed_ranges using gone where feed_ranges.generation = gone.generation";
-        self.change_generations(sql, 0).await
+        let sql = "update feed_generations set state = 'dropped', changed_at = now()
+                   where state = 'previous' and generation > $1";
+        self.change_generations(sql, 0).await?;
+        self.forget_dropped().await
     }
 
     async fn change_generations(&mut self, sql: &'static str, generation: i32) -> Result<(), Error> {

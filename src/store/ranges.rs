@@ -1,6 +1,7 @@
 //! Sealed ranges of the event store: what is to be in ClickHouse, written down before it is sent.
 
 use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
@@ -9,9 +10,17 @@ use super::horizon::Horizon;
 use super::{ANSWER_SECONDS_MAX, Connection, Error, TRANSACTION_SECONDS_MAX, within};
 use crate::feed::{Known, Range, Stored};
 
+/// Positions within which fed ranges are merged.
+const MERGED_POSITIONS: i64 = 100_000;
+
 impl Connection {
-    /// Stored events after a position and up to another, in order.
-    pub(crate) async fn stored(&mut self, after: i64, up_to: i64, limit: i64) -> Result<Vec<Stored>, Error> {
+    /// Stored events after a position and up to another, in order; as many as the limits allow, but one at least.
+    pub(crate) async fn stored(
+        &mut self,
+        after: i64,
+        up_to: i64,
+        (limit, bytes_max): (i64, usize),
+    ) -> Result<Vec<Stored>, Error> {
         let sql = format!(
             "select position, event_id, event_type, version, user_id, \"timestamp\", received_at, correlation_id,
                  payload::text as payload
@@ -32,14 +41,16 @@ impl Connection {
             })
         };
         let reading = async {
-            sqlx::query(AssertSqlSafe(sql))
-                .bind(after)
-                .bind(up_to)
-                .bind(limit)
-                .try_map(read)
-                .fetch_all(&mut self.pg)
-                .await
-                .map_err(|error| Error::classify("read stored events", error))
+            let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(up_to).bind(limit).try_map(read);
+            let (mut rows, mut stored, mut bytes) = (query.fetch(&mut self.pg), Vec::new(), 0);
+            while bytes < bytes_max
+                && let Some(event) =
+                    rows.try_next().await.map_err(|error| Error::classify("read stored events", error))?
+            {
+                bytes += event.payload.len();
+                stored.push(event);
+            }
+            Ok(stored)
         };
         within(TRANSACTION_SECONDS_MAX, "reading stored events", reading).await
     }
@@ -275,6 +286,47 @@ impl Connection {
         .fetch_all(&mut self.pg)
         .await
         .map_err(|error| Error::classify("look for outdated ranges", error))
+    }
+
+    /// Merges small ranges that were fed a while ago, so that years of them stay few: neighbours within the same
+    /// [`MERGED_POSITIONS`] become one. Counts and hashes add up.
+    pub(crate) async fn merge_ranges(&mut self, generation: i32) -> Result<u64, Error> {
+        // Only real neighbours: a range between two of them may have been replaced just now.
+        let sql = "with found as (
+                 select first_position, last_position, events, content_hash,
+                     first_position / $2 as part,
+                     last_position - sum(last_position - first_position + 1) over (order by first_position) as neighbours
+                 from feed_ranges
+                 where generation = $1 and fed_at < clock_timestamp() - interval '1 hour'
+                   and last_position <= (select max(last_position) from feed_ranges where generation = $1) - $2
+                 order by first_position limit 100000),
+             old as (
+                 select first_position, last_position, events, content_hash,
+                     min(first_position) over (partition by part, neighbours) as \"into\"
+                 from found),
+             merged as (
+                 select \"into\", max(last_position) as last_position, sum(events) as events,
+                     mod(sum(content_hash), 18446744073709551616) as hash
+                 from old group by \"into\" having count(*) > 1),
+             gone as (
+                 delete from feed_ranges using old join merged using (\"into\")
+                 where generation = $1 and feed_ranges.first_position = old.first_position
+                   and old.first_position <> \"into\" returning 1)
+             update feed_ranges set last_position = merged.last_position, events = merged.events,
+                 content_hash = (case when hash >= 9223372036854775808 then hash - 18446744073709551616
+                                      when hash < -9223372036854775808 then hash + 18446744073709551616
+                                      else hash end)::int8
+             from merged where generation = $1 and first_position = \"into\" and exists (select from gone)";
+        let merging = async {
+            let done = sqlx::query(sql)
+                .bind(generation)
+                .bind(MERGED_POSITIONS)
+                .execute(&mut self.pg)
+                .await
+                .map_err(|error| Error::classify("merge fed ranges", error))?;
+            Ok(done.rows_affected())
+        };
+        within(TRANSACTION_SECONDS_MAX, "merging fed ranges", merging).await
     }
 
     /// Writes down what a range that was replaced holds now.
