@@ -10,12 +10,13 @@ pub mod rebuild;
 pub mod repair;
 pub mod tenure;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::feed::{Body, Layout, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, rows};
+use crate::feed::{Body, Layout, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, Row};
 use crate::sink::tables::AGGREGATED;
 use crate::sink::{self, Sink};
 use crate::store::{self, Connection};
@@ -125,7 +126,7 @@ pub async fn seal_next(
     let Some((last, body)) = read(connection, after, settled, RANGE_EVENTS_MAX).await? else {
         return Ok(None);
     };
-    let range = Range::of(target.generation, after + 1, last, &body);
+    let range = tokio::task::block_in_place(|| Range::of(target.generation, after + 1, last, body));
     match connection.seal(&range, tenure).await? {
         true => Ok(Some(range)),
         false => Err(Error::Elsewhere),
@@ -133,7 +134,7 @@ pub async fn seal_next(
 }
 
 /// Reads stored events between two positions as rows, page by page, up to the limits of a range; gives the last
-/// position.
+/// position. The next page is fetched while one is being read.
 ///
 /// # Errors
 /// As the database says.
@@ -143,17 +144,24 @@ pub async fn read(
     up_to: i64,
     events_max: i64,
 ) -> Result<Option<(i64, Body)>, store::Error> {
-    let domain = connection.domain();
     let (mut body, mut last) = (Body::default(), after);
-    while body.events < events_max && body.text.len() < RANGE_BYTES_MAX {
-        let limits = (PAGE_EVENTS.min(events_max - body.events), RANGE_BYTES_MAX - body.text.len());
-        let stored = connection.stored(last, up_to, limits).await?;
-        let Some(newest) = stored.last().map(|event| event.position) else {
-            break;
+    let mut page = connection.stored(after, up_to, (PAGE_EVENTS.min(events_max), RANGE_BYTES_MAX)).await?;
+    let (mut events, mut bytes) = (0, 0);
+    while let Some(newest) = page.last().map(|event| event.position) {
+        last = newest;
+        events += i64::try_from(page.len()).unwrap_or(i64::MAX);
+        bytes += page.iter().map(|event| event.payload.len()).sum::<usize>();
+        let domain = connection.domain();
+        let reading = tokio::task::spawn_blocking(move || -> Vec<Row> {
+            page.into_iter().map(|event| Row::of(&domain, &domain.layout, event)).collect()
+        });
+        let limits = (PAGE_EVENTS.min(events_max - events), RANGE_BYTES_MAX.saturating_sub(bytes));
+        page = match limits.0 > 0 && limits.1 > 0 {
+            true => connection.stored(last, up_to, limits).await?,
+            false => Vec::new(),
         };
-        let mut rows = tokio::task::block_in_place(|| rows(&domain, stored));
-        let people: std::collections::BTreeSet<Uuid> =
-            rows.iter().filter(|row| row.is_open()).filter_map(|row| row.user_id).collect();
+        let mut rows = reading.await.map_err(|panic| store::Error::fault(format!("read events: {panic}")))?;
+        let people: BTreeSet<Uuid> = rows.iter().filter(|row| row.is_open()).filter_map(|row| row.user_id).collect();
         let known = connection.known_of(&people.into_iter().collect::<Vec<_>>()).await?;
         tokio::task::block_in_place(|| {
             for row in &mut rows {
@@ -161,7 +169,6 @@ pub async fn read(
                 row.write(&mut body);
             }
         });
-        last = newest;
     }
     Ok((body.events > 0).then_some((last, body)))
 }

@@ -57,6 +57,15 @@ impl Contract {
         schema::compile(text)
     }
 
+    /// Whether a value fits a field of `data`; brings it into its normal form, in place.
+    #[must_use]
+    pub fn fits(&self, field: &str, value: &mut Value) -> bool {
+        let Shape::Object { properties, .. } = &self.shape else {
+            return false;
+        };
+        properties.get(field).is_some_and(|shape| read::read(shape, value, &mut Vec::new()).is_ok())
+    }
+
     /// Validates `data` and brings it into its normal form, in place.
     ///
     /// # Errors

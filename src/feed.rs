@@ -1,11 +1,10 @@
 //! What is carried into ClickHouse: stored events as rows, sealed range by range.
 
+pub mod document;
 pub mod layout;
 pub mod row;
 
 use bytes::Bytes;
-
-use crate::domain::Domain;
 
 pub use layout::Layout;
 pub use row::{Body, Known, Row, Stored};
@@ -30,14 +29,17 @@ pub struct Range {
     pub hash: u64,
     /// The rows, compressed, until they are fed.
     pub body: Bytes,
+    /// The same as they are sent, where they were not read back.
+    pub text: Option<Bytes>,
 }
 
 impl Range {
     /// A range of these rows.
     #[must_use]
-    pub fn of(generation: i32, first: i64, last: i64, body: &Body) -> Self {
+    pub fn of(generation: i32, first: i64, last: i64, body: Body) -> Self {
         let compressed = lz4_flex::compress_prepend_size(&body.text).into();
-        Self { generation, first, last, events: body.events, hash: body.hash, body: compressed }
+        let (events, hash) = (body.events, body.hash);
+        Self { generation, first, last, events, hash, body: compressed, text: Some(body.text.into()) }
     }
 
     /// The rows as they are sent.
@@ -45,6 +47,9 @@ impl Range {
     /// # Errors
     /// When the bytes are not what was sealed.
     pub fn text(&self) -> Result<Bytes, String> {
+        if let Some(text) = &self.text {
+            return Ok(text.clone());
+        }
         lz4_flex::decompress_size_prepended(&self.body).map(Bytes::from).map_err(|error| error.to_string())
     }
 
@@ -53,10 +58,4 @@ impl Range {
     pub fn token(&self, table: &str) -> String {
         format!("{table}|{}|{}|{}", self.generation, self.first, self.last)
     }
-}
-
-/// Reads stored events as rows, one by one; what their people are known for is filled in afterwards.
-#[must_use]
-pub fn rows(domain: &Domain, stored: Vec<Stored>) -> Vec<Row> {
-    stored.into_iter().map(|event| Row::of(domain, &domain.layout, event)).collect()
 }

@@ -128,7 +128,7 @@ async fn write_beside(
     while let Some((read_to, body)) = read(connection, after, last, RANGE_EVENTS_MAX).await? {
         events += body.events;
         hash = hash.wrapping_add(body.hash);
-        let range = Range::of(generation, after + 1, read_to, &body);
+        let range = Range::of(generation, after + 1, read_to, body);
         super::insert(sink, &connection.domain().layout, &beside, &range, tenure.until()).await?;
         super::verify(connection, sink, &beside, &range).await?;
         after = read_to;

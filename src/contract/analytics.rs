@@ -17,6 +17,8 @@ pub struct Analytics {
     pub measures: BTreeMap<String, Measure>,
     /// Names of fields that hold personal data.
     pub personal: BTreeSet<String>,
+    /// Fields of `data` that all this, the event's person and its time follow from.
+    pub fields: BTreeSet<String>,
 }
 
 /// How a number follows from the data of an event.
@@ -86,8 +88,12 @@ pub(super) fn read(root: &Map<String, Value>, shape: &Shape, faults: &mut Vec<St
                 faults.push(format!("{place}: there is no number {:?}", path.join(".")));
             }
         }
+        analytics.fields.extend(measure.paths().iter().filter_map(|path| path.first().cloned()));
         analytics.measures.insert(column, measure);
     }
+    analytics.fields.extend(analytics.dimensions.values().cloned());
+    let named = ["x-user", "x-time"].into_iter().filter_map(|name| root.get(name)?.as_str());
+    analytics.fields.extend(named.map(str::to_owned));
     analytics
 }
 

@@ -1,15 +1,16 @@
 //! A stored event as a row of analytics: without personal data, with what its contract measures.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::Hasher as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use siphasher::sip::SipHasher24;
 use uuid::Uuid;
 
+use super::document;
 use super::layout::{ABSENT, FIELD_SEPARATOR, Layout};
 use crate::domain::Domain;
 use crate::{envelope, instant};
@@ -77,36 +78,27 @@ pub struct Body {
 }
 
 impl Row {
-    /// Reads a stored event. One without a contract, or one that fits it no more, has no dimensions and measures.
+    /// Reads a stored event. Without a contract it has no dimensions and measures; of one that fits its contract no more,
+    /// those that do are taken.
     #[must_use]
     pub fn of(domain: &Domain, layout: &Layout, stored: Stored) -> Self {
-        let mut document: Value = serde_json::from_str(&stored.payload).unwrap_or_default();
         let contract = domain.contract_of(&stored.event_type, &stored.version).map(|index| &domain.contracts[index]);
-        let read = contract.and_then(|contract| {
-            let mut data = document.get("data")?.clone();
-            contract.read(&mut data).ok().map(|()| (contract, data))
-        });
-        strip(&mut document, &layout.personal);
-        let text_at = |field: &Option<String>| {
-            let (_, data) = read.as_ref()?;
-            data.get(field.as_deref()?)?.as_str()
-        };
-        let column = |name: &String| {
-            let (contract, data) = read.as_ref()?;
-            data.get(contract.analytics.dimensions.get(name)?)?.as_str().and_then(envelope::parse_uuid)
-        };
-        let measure = |name: &String| {
-            let (contract, data) = read.as_ref()?;
-            contract.analytics.measures.get(name)?.of(data)
-        };
-        let user = contract.and_then(|contract| text_at(&contract.user)).or(stored.user_id.as_deref());
-        let time = contract.and_then(|contract| text_at(&contract.time)).and_then(instant::parse);
+        let mut data =
+            contract.map(|contract| document::pick(&stored.payload, &contract.analytics.fields)).unwrap_or_default();
+        data.retain(|name, value| contract.is_some_and(|contract| contract.fits(name, value)));
+        let data = Value::Object(data);
+        let analytics = contract.map(|contract| &contract.analytics);
+        let text_at = |field: Option<&String>| data.get(field?)?.as_str();
+        let dimension = |name: &String| text_at(analytics?.dimensions.get(name)).and_then(envelope::parse_uuid);
+        let measure = |name: &String| analytics?.measures.get(name)?.of(&data);
+        let user = text_at(contract.and_then(|contract| contract.user.as_ref())).or(stored.user_id.as_deref());
+        let time = text_at(contract.and_then(|contract| contract.time.as_ref())).and_then(instant::parse);
         Self {
             user_id: user.and_then(envelope::parse_uuid),
-            dimensions: layout.dimensions.iter().map(column).collect(),
+            dimensions: layout.dimensions.iter().map(dimension).collect(),
             measures: layout.measures.iter().map(measure).collect(),
             event_time: time.unwrap_or(stored.timestamp),
-            payload: document.to_string(),
+            payload: document::without(&stored.payload, &layout.personal),
             position: stored.position,
             event_id: stored.event_id,
             event_type: stored.event_type,
@@ -203,23 +195,13 @@ fn escape(value: &str) -> Cow<'_, str> {
 
 /// As ClickHouse writes a `DateTime64(6)`.
 fn moment(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
+    let (year, month, day) = (at.year(), at.month(), at.day());
+    let (hour, minute, second, micros) = (at.hour(), at.minute(), at.second(), at.timestamp_subsec_micros());
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
 }
 
 /// As ClickHouse writes a decimal: without zeros at the end.
 fn decimal(number: Decimal) -> String {
     use rust_decimal::RoundingStrategy::MidpointAwayFromZero;
     number.round_dp_with_strategy(MEASURE_DIGITS, MidpointAwayFromZero).normalize().to_string()
-}
-
-/// Takes out personal fields, wherever they stand: also in events without a contract, and in fields that none declares.
-fn strip(value: &mut Value, personal: &BTreeSet<String>) {
-    match value {
-        Value::Object(object) => {
-            object.retain(|name, _| !personal.contains(name));
-            object.values_mut().for_each(|value| strip(value, personal));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|value| strip(value, personal)),
-        _ => {}
-    }
 }

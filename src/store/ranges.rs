@@ -135,6 +135,7 @@ impl Connection {
             events,
             hash: hash.cast_unsigned(),
             body: body.into(),
+            text: None,
         }))
     }
 
