@@ -13,6 +13,7 @@ mod decimal;
 mod history;
 mod hold;
 mod journey;
+mod later;
 pub mod migrate;
 pub mod outbox;
 mod project;
