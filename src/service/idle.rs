@@ -21,7 +21,8 @@ pub(super) async fn stop_when_idle(shared: Shared) -> anyhow::Result<()> {
         }
         // Passes of its own, after the stream was seen drained: they see everything that was committed.
         let nothing_left = !shared.parts.project
-            || (nothing_to_release(&shared, &mut connection).await && nothing_to_derive(&shared, &mut connection).await);
+            || (nothing_to_release(&shared, &mut connection).await
+                && nothing_to_derive(&shared, &mut connection).await);
         // What is published comes back through the stream: so this is looked at before the stream once more.
         if nothing_left && nothing_due(&shared, &mut connection).await && is_drained(&shared).await {
             shared.stop.cancel();

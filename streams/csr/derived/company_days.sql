@@ -191,7 +191,7 @@ written as (
     where (part.campaign_id, part.program_id, part.day, part.value)
           is distinct from (excluded.campaign_id, excluded.program_id, excluded.day, excluded.value)),
 
--- The difference, where there is one, goes to the days.
+-- The difference, where there is one, goes to the days. No minutes are no difference, a rating of zero is one.
 differing as (
     select company_id, day, campaign_id, program_id, measure, sum(value) as value, sum(number) as number
     from (
@@ -199,7 +199,7 @@ differing as (
         union all
         select company_id, day, campaign_id, program_id, measure, -value, -1 from known) as changes
     group by company_id, day, campaign_id, program_id, measure
-    having sum(value) <> 0 or sum(number) <> 0),
+    having sum(value) <> 0 or (measure <> 'minutes' and sum(number) <> 0)),
 added as (
     select company_id, day, campaign_id, program_id,
         sum(value) filter (where measure = 'minutes') as minutes,
