@@ -115,6 +115,27 @@ async fn company_days_are_counted_the_same_in_any_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_there_before_the_tables_were_is_derived_too() {
+    let mut chance = chance(seeds(1)[0]);
+    let world = World::new().await;
+    let mut log = world.generate(&["--events", "600", "--people", "14"]);
+    let told = documents(&log);
+    let people: Vec<Uuid> = known(&told).into_keys().collect();
+    let mut csr = Csr::new();
+    log.extend(moves(&mut csr, &mut chance, &told).iter().map(message));
+    log.extend(corrections(&mut csr, &mut chance, &people).iter().map(message));
+    world.publish(&log).await;
+    world.drain(&[]);
+    let steps = world.succeed(&["migrate", "--status"]);
+    let since = steps.lines().rev().position(|step| step.ends_with("create company days")).expect("the migration") + 1;
+    world.succeed(&["migrate", "--down", &since.to_string()]);
+    world.succeed(&["migrate"]);
+    assert_eq!(world.number("select count(*) from company_days").await, 0);
+    world.drain(&[]);
+    assert_counted(&world, &documents(&log)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn processes_that_touch_and_derive_at_once_lose_nothing() {
     let mut chance = chance(seeds(1)[0]);
     let world = World::new().await;
