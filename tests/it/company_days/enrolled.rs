@@ -71,7 +71,11 @@ fn upskilling(person: Uuid, events: &[Told]) -> Option<Enrolment> {
         let progress = times("upskilling.progress.updated", "updatedAt", course);
         let completion = times("upskilling.course.completed", "completedAt", course);
         // A credential begins a course of which nothing else was told.
-        [progress, completion].into_iter().flatten().min().or(times("upskilling.credential.issued", "issuedAt", course))
+        [progress, completion]
+            .into_iter()
+            .flatten()
+            .min()
+            .or_else(|| times("upskilling.credential.issued", "issuedAt", course))
     };
     let at = theirs.iter().filter_map(begin).min()?;
     let mut completions: Vec<&&Told> = theirs.iter().filter(|told| told.is("upskilling.course.completed")).collect();

@@ -42,7 +42,7 @@ impl People {
     pub(super) fn company(&self, person: Uuid, at: Time) -> Option<Uuid> {
         let snapshots = self.0.get(&person)?;
         let latest = snapshots.iter().rev().find(|(seen, _)| *seen <= at);
-        latest.or(snapshots.first()).map(|(_, company)| *company)
+        latest.or_else(|| snapshots.first()).map(|(_, company)| *company)
     }
 }
 
