@@ -11,7 +11,7 @@ demo: build  ## the main job on real servers, and a report of what happened
 
 test:  ## all tests, on servers of their own
 	cargo test --locked --no-run
-	$(SERVERS) run --only nats,postgres --fast -- cargo test --locked
+	$(SERVERS) run --fast -- cargo test --locked
 
 lint:  ## formatting, clippy, documentation
 	cargo fmt --all -- --check

@@ -5,8 +5,10 @@ pub mod generate;
 mod migrate;
 mod prove;
 pub mod publish;
+mod rebuild;
 mod rules;
 mod run;
+mod sink;
 mod streams;
 
 use std::path::PathBuf;
@@ -41,6 +43,8 @@ struct Settings {
     /// Where NATS is: nats://user:password@host:port
     #[arg(long, env = "NATS_URL", global = true, default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
     nats_url: String,
+    #[command(flatten)]
+    sink: sink::SinkSettings,
     /// Stream folder; without it, the one compiled in
     #[arg(long, env = "MILEPOST_STREAMS", global = true, value_name = "FOLDER")]
     streams: Option<PathBuf>,
@@ -73,6 +77,8 @@ enum Verb {
     Publish(publish::Args),
     /// Check that every message of the stream is accounted for
     Prove(prove::Args),
+    /// Make tables anew from the event store, beside those that are read
+    Rebuild(rebuild::Args),
     /// Why flags are as they are, what other rules would change, and changing them
     #[command(subcommand)]
     Rules(rules::Verb),
@@ -108,6 +114,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::Run(args) => run::run(settings, &args).await,
             Verb::Publish(args) => publish::run(&settings.nats_url, &args).await,
             Verb::Prove(args) => prove::run(settings, &args).await,
+            Verb::Rebuild(args) => rebuild::run(settings, &args).await,
             Verb::Rules(verb) => rules::run(settings, &verb).await,
             Verb::DeadLetters(verb) => dead_letters::run(settings, &verb).await,
             Verb::Generate(_) => Ok(ExitCode::SUCCESS),

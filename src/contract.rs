@@ -4,11 +4,13 @@
 //! contract is silently without effect. It differs from plain JSON Schema where the contract says so:
 //! `null` in place of an optional field is absent, `12.0` is no integer, formats are asserted.
 
+mod analytics;
 mod read;
 mod schema;
 
 use serde_json::Value;
 
+pub use analytics::{Analytics, Measure};
 pub use read::Violation;
 pub use schema::{Shape, Text};
 
@@ -31,6 +33,8 @@ pub struct Contract {
     pub requires: Vec<Requirement>,
     /// Names of the entities that the event may bring into being (`x-provides`).
     pub provides: Vec<String>,
+    /// What analytics makes of it.
+    pub analytics: Analytics,
 }
 
 /// An entity that must exist, by the field that refers to it.

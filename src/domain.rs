@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::contract::Contract;
+use crate::feed::Layout;
 use crate::gate::Limits;
 use crate::journey::Journey;
 use crate::projection::{Derivation, Projection, When};
@@ -46,6 +47,8 @@ pub struct Domain {
     pub derivations: Vec<Derivation>,
     /// What the events of a person mean; empty where there is no `journey.toml`.
     pub journey: Arc<Journey>,
+    /// What analytics gets of the events.
+    pub layout: Layout,
     /// What projections may count, with the help text.
     pub counters: BTreeMap<String, String>,
     /// Names us in the free metadata of events that our own outbox published.
@@ -96,6 +99,7 @@ impl Domain {
             counters: settings.counters,
             own_types: settings.own_types,
             own_source: settings.own_source,
+            layout: Layout::of(&contracts, files.get("analytics/known.sql")),
             contracts,
             projections,
             levels,

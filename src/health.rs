@@ -18,6 +18,7 @@ pub struct Health(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     troubles: DashMap<String, String>,
+    notes: DashMap<String, String>,
     progress: std::sync::Mutex<Progress>,
 }
 
@@ -31,7 +32,7 @@ struct Progress {
 impl Default for Inner {
     fn default() -> Self {
         let progress = Progress { started: false, lag_messages: 0, at: Instant::now() };
-        Self { troubles: DashMap::new(), progress: std::sync::Mutex::new(progress) }
+        Self { troubles: DashMap::new(), notes: DashMap::new(), progress: std::sync::Mutex::new(progress) }
     }
 }
 
@@ -44,6 +45,25 @@ impl Health {
     /// A part works; true when it had not before.
     pub fn well(&self, part: &str) -> bool {
         self.0.troubles.remove(part).is_some()
+    }
+
+    /// A part cannot do its work, and nothing else depends on it: the service is ready, and says so.
+    pub fn note(&self, part: &str, what: impl Into<String>) {
+        self.0.notes.insert(part.to_owned(), what.into());
+    }
+
+    /// A part of which something was noted works.
+    pub fn fine(&self, part: &str) {
+        self.0.notes.remove(part);
+    }
+
+    /// What is degraded, although the service is ready.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> =
+            self.0.notes.iter().map(|entry| format!("{}: {}", entry.key(), entry.value())).collect();
+        notes.sort();
+        notes
     }
 
     /// Everything is set up.

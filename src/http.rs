@@ -45,8 +45,9 @@ pub async fn serve(
 
 fn ready(health: &Health) -> (StatusCode, String) {
     let complaints = health.complaints();
+    let notes: String = health.notes().iter().map(|note| format!("degraded: {note}\n")).collect();
     match complaints.is_empty() {
-        true => (StatusCode::OK, "ready\n".to_owned()),
+        true => (StatusCode::OK, format!("ready\n{notes}")),
         false => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready\n{}\n", complaints.join("\n"))),
     }
 }

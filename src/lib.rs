@@ -14,18 +14,21 @@ pub mod derived_id;
 pub mod domain;
 pub mod envelope;
 pub mod event;
+pub mod feed;
 pub mod gate;
 pub mod instant;
 pub mod journey;
 pub mod json;
 pub mod projection;
 
-// edges: JetStream, Postgres, HTTP
+// edges: JetStream, Postgres, ClickHouse, HTTP
 pub mod http;
+pub mod sink;
 pub mod source;
 pub mod store;
 
 // the service around them
+pub mod analytics;
 pub mod health;
 pub mod metrics;
 pub mod prove;

@@ -3,6 +3,7 @@
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::analytics;
 use crate::batch::Ledger;
 use crate::domain::Domain;
 use crate::event::Outcome;
@@ -40,8 +41,21 @@ pub const OUTBOX: &str = "milepost_outbox_events";
 /// Events of our own that were published.
 pub const PUBLISHED: &str = "milepost_outbox_published_total";
 
+/// Stored events that were carried into ClickHouse.
+pub const FED: &str = "milepost_analytics_rows_total";
+/// Time from sealing a range to marking it, tries included.
+pub const RANGE_SECONDS: &str = "milepost_analytics_range_seconds";
+/// Tries to carry a range that failed (label: cause).
+pub const FEED_RETRIES: &str = "milepost_analytics_retries_total";
+/// Positions of the event store that are not in ClickHouse yet.
+pub const FEED_LAG: &str = "milepost_analytics_lag_rows";
+/// 1 in the process that feeds ClickHouse, 0 in those that stand by.
+pub const FEEDING: &str = "milepost_analytics_feeding";
+
 /// The result of a waiting event that was projected.
 const RELEASED: &str = "released";
+/// Why carrying a range may fail.
+const FEED_CAUSES: [&str; 7] = ["postgres", "busy", "unavailable", "silent", "fault", "differs", "lease"];
 
 /// Installs the recorder and registers every counter at zero.
 ///
@@ -66,13 +80,16 @@ pub fn install(domain: &Domain) -> Result<PrometheusHandle, BuildError> {
     for cause in ["contended", "unavailable", "silent", "in_doubt"] {
         counter!(RETRIES, "cause" => cause).absolute(0);
     }
-    for name in [REDELIVERED, TIMERS_FIRED, PUBLISHED] {
+    for cause in FEED_CAUSES {
+        counter!(FEED_RETRIES, "cause" => cause).absolute(0);
+    }
+    for name in [REDELIVERED, TIMERS_FIRED, PUBLISHED, FED] {
         counter!(name).absolute(0);
     }
-    for stage in ["commit", "timers", "outbox"] {
+    for stage in ["commit", "timers", "outbox", "analytics"] {
         gauge!(LAG_SECONDS, "stage" => stage).set(0.0);
     }
-    for name in [LAG_MESSAGES, WAITING, DEAD_LETTERS, TIMERS_DUE, OUTBOX] {
+    for name in [LAG_MESSAGES, WAITING, DEAD_LETTERS, TIMERS_DUE, OUTBOX, FEED_LAG, FEEDING] {
         gauge!(name).set(0.0);
     }
     Ok(handle)
@@ -93,6 +110,11 @@ fn describe() {
     describe_gauge!(TIMERS_DUE, "timers that are due and did not fire yet");
     describe_gauge!(OUTBOX, "events of our own that are to be published");
     describe_counter!(PUBLISHED, "events of our own that were published");
+    describe_counter!(FED, "stored events that were carried into ClickHouse");
+    describe_histogram!(RANGE_SECONDS, Unit::Seconds, "time from sealing a range to marking it");
+    describe_counter!(FEED_RETRIES, "tries to carry a range that failed");
+    describe_gauge!(FEED_LAG, "positions of the event store that are not in ClickHouse yet");
+    describe_gauge!(FEEDING, "1 in the process that feeds ClickHouse, 0 in those that stand by");
     describe_counter!(SOURCE_EVENTS, "events of the connection to NATS");
 }
 
@@ -157,6 +179,29 @@ pub fn timers_fired(count: usize) {
 /// Events of our own were published.
 pub fn relayed(count: usize) {
     counter!(PUBLISHED).increment(count as u64);
+}
+
+/// A range was carried.
+pub fn fed(events: i64, seconds: f64) {
+    counter!(FED).increment(events.unsigned_abs());
+    histogram!(RANGE_SECONDS).record(seconds);
+}
+
+/// Carrying a range failed and is tried again.
+pub fn feed_retried(error: &analytics::Error) {
+    counter!(FEED_RETRIES, "cause" => error.cause()).increment(1);
+}
+
+/// Whether this process feeds.
+pub fn feeding(is_ours: bool) {
+    gauge!(FEEDING).set(f64::from(u8::from(is_ours)));
+}
+
+/// How far ClickHouse is behind.
+#[expect(clippy::cast_precision_loss, reason = "gauges are doubles; beyond 2^52 the last digits do not matter")]
+pub fn feed_lag(rows: i64, seconds: f64) {
+    gauge!(FEED_LAG).set(rows as f64);
+    gauge!(LAG_SECONDS, "stage" => "analytics").set(seconds);
 }
 
 /// An event of the NATS client.

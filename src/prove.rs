@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::analytics::proof::FeedProof;
 use crate::source::{Source, Standing, StreamState};
 use crate::store::prove::Books;
 use crate::store::{Connection, Incarnation};
@@ -39,6 +40,9 @@ pub struct Proof {
     pub missing_sequences: Vec<(u64, u64)>,
     /// What does not add up, in words.
     pub problems: Vec<String>,
+    /// Whether ClickHouse has the same; nothing, where no ClickHouse is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub analytics: Option<FeedProof>,
 }
 
 /// Compares the books with the stream.
@@ -103,6 +107,7 @@ fn add_up(books: &Books) -> Proof {
         pending: 0,
         missing_sequences: Vec::new(),
         problems,
+        analytics: None,
     }
 }
 

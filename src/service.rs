@@ -2,6 +2,7 @@
 //! with its cause; a stop ends all of them, the batch in flight finished.
 
 mod deriver;
+mod feeder;
 mod idle;
 mod monitor;
 mod relayer;
@@ -10,6 +11,7 @@ mod timekeeper;
 mod worker;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,7 @@ use crate::pipeline::Run;
 use crate::prove;
 use crate::release::Released;
 use crate::retry::Pause;
+use crate::sink::Sink;
 use crate::source::{self, FetchLimits, Source};
 use crate::store::{Connection, Store};
 
@@ -48,6 +51,8 @@ pub struct Options {
     pub until_idle: bool,
     /// Which parts run.
     pub parts: Parts,
+    /// Where ClickHouse is; without it, nothing is fed.
+    pub sink: Option<Sink>,
 }
 
 /// The parts of the service that run in this process.
@@ -59,6 +64,8 @@ pub struct Parts {
     pub timers: bool,
     /// Own events to the stream.
     pub outbox: bool,
+    /// Stored events into ClickHouse.
+    pub analytics: bool,
 }
 
 /// What all tasks share.
@@ -72,6 +79,7 @@ pub(crate) struct Shared {
     pub(crate) stop: CancellationToken,
     pub(crate) tally: Arc<Tally>,
     pub(crate) parts: Parts,
+    pub(crate) until_idle: bool,
 }
 
 /// What this run has done so far.
@@ -80,6 +88,7 @@ pub(crate) struct Tally {
     ended: Mutex<HashMap<Outcome, u64>>,
     released: Mutex<Released>,
     last_commit: Mutex<Option<DateTime<Utc>>>,
+    fed: AtomicU64,
 }
 
 /// The summary that `run --until-idle` prints. Its JSON is a fixed interface.
@@ -134,6 +143,10 @@ impl Tally {
 
     pub(crate) fn released(&self, released: Released) {
         *lock(&self.released) += released;
+    }
+
+    pub(crate) fn fed(&self, events: i64) {
+        self.fed.fetch_add(events.unsigned_abs(), Ordering::Relaxed);
     }
 
     pub(crate) fn committed(&self, newest: DateTime<Utc>) {
@@ -200,8 +213,8 @@ async fn set_up(
     let incarnation = checked.await.context("checking the stream took too long")??.map_err(anyhow::Error::msg)?;
     let run = Run { id: Uuid::now_v7(), incarnation };
     let tally = Arc::new(Tally::default());
-    let parts = options.parts;
-    Ok(Some((connection, Shared { domain, store, source, run, health, stop, tally, parts })))
+    let (parts, until_idle) = (options.parts, options.until_idle);
+    Ok(Some((connection, Shared { domain, store, source, run, health, stop, tally, parts, until_idle })))
 }
 
 /// Tries until it works or the service is stopped.
@@ -249,6 +262,10 @@ fn spawn(tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>, options: &Opti
     if parts.outbox {
         let shared = shared.clone();
         tasks.spawn(async move { ("outbox", relayer::relay_for_ever(shared).await) });
+    }
+    if let Some(sink) = options.sink.clone().filter(|_| parts.analytics) {
+        let shared = shared.clone();
+        tasks.spawn(async move { ("analytics", feeder::feed_for_ever(shared, sink).await) });
     }
     let watching = shared.clone();
     tasks.spawn(async move { ("monitor", monitor::watch(watching).await) });
@@ -316,7 +333,7 @@ async fn summary(shared: &Shared, connection: &mut Connection, began: Instant) -
         own: count(Outcome::Own),
         released: released.applied,
         waiting_total: u64::try_from(statistics.waiting).unwrap_or_default(),
-        fed: 0,
+        fed: shared.tally.fed.load(Ordering::Relaxed),
         seconds: began.elapsed().as_secs_f64(),
     })
 }

@@ -10,14 +10,18 @@ mod bury;
 mod claim;
 pub mod dead_letters;
 mod decimal;
+mod generations;
 mod history;
 mod hold;
+mod horizon;
 mod journey;
 mod later;
+mod lease;
 pub mod migrate;
 pub mod outbox;
 mod project;
 pub mod prove;
+mod ranges;
 mod record;
 pub mod rules;
 pub mod schema;
@@ -39,6 +43,7 @@ use crate::domain::Domain;
 pub(crate) use history::Chapter;
 pub use journey::Clock;
 pub(crate) use journey::Words;
+pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
 
 /// The longest that one transaction may take before its connection is given up.

@@ -28,17 +28,19 @@ def main() -> int:
         person = show_person()
         show_journey(milepost, person)
         show_dead_letters(milepost)
-        say("Prove that every message of the stream is accounted for", "milepost prove")
-        run(milepost, "prove")
         show_service(milepost)
+        show_analytics()
+        say("Prove that it adds up across all three: every message of the stream is accounted for, every stored event is in "
+            "ClickHouse once, every sum is that of its events", "milepost prove")
+        run(milepost, "prove")
     print(f"\n{'─' * WIDTH}\nThat was Milepost. Read README.md next; `make up` keeps servers running to play with.\n")
     return 0
 
 
 def prepare(milepost: str) -> None:
-    say("Create the tables in Postgres", "milepost migrate")
+    say("Create the tables", "milepost migrate")
     lines = output(milepost, "migrate").splitlines()
-    print(f"  {sum(line.startswith('applied') for line in lines)} migrations applied")
+    print(f"  {sum(line.startswith('applied') for line in lines)} migrations applied, in Postgres and in ClickHouse")
     say("Create the JetStream stream and its durable consumer, as streams/csr/stream.toml says", "milepost streams apply")
     run(milepost, "streams", "apply")
     say("Check contracts, SQL and stream against the servers", "milepost streams check")
@@ -70,6 +72,7 @@ def process(milepost: str) -> None:
         "dead_letters": "were broken: set aside with their bytes, the reason and the field",
         "waiting": "still wait for something that they refer to",
         "released": "came before what they refer to, waited, and were applied once it was there",
+        "fed": "stored events were carried into ClickHouse",
         "own": "are ours: flags and milestones that changed are published, and come back as messages",
     }
     for field, text in meaning.items():
@@ -110,6 +113,30 @@ def show_journey(milepost: str, person: str) -> None:
     if flag:
         say("Why that person has a flag, since when, and what would change it", f"milepost rules explain {person} {flag}")
         print(indent(output(milepost, "rules", "explain", person, flag)))
+
+
+def show_analytics() -> None:
+    queries = {
+        "How much happened in the last weeks, and how many people took part?":
+            "select toStartOfWeek(toDate(hour), 1) as week, sum(events) as events, uniqMerge(people) as people, "
+            "round(sum(minutes) / 60) as hours from events_aggregated where hour < now() "
+            "group by week order by week desc limit 6",
+        "Which companies gave most hours?":
+            "select company_id, round(sum(minutes) / 60, 1) as hours, uniqMerge(people) as people from events_aggregated "
+            "where company_id is not null group by company_id order by hours desc limit 5",
+        "At which hour of the day does most happen?":
+            "select toHour(hour) as hour_of_day, sum(events) as events from events_aggregated "
+            "where event_type not like 'orchestration.%' group by hour_of_day order by events desc limit 3",
+    }
+    for question, query in queries.items():
+        say(f"ClickHouse: {question}", query)
+        print(indent(clickhouse(query + " format PrettyCompactMonoBlock")))
+
+
+def clickhouse(query: str) -> str:
+    url = f"{os.environ['CLICKHOUSE_URL']}/?database=milepost&output_format_pretty_color=0"
+    with urllib.request.urlopen(urllib.request.Request(url, data=query.encode())) as answer:
+        return answer.read().decode().rstrip()
 
 
 def show_dead_letters(milepost: str) -> None:

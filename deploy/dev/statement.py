@@ -18,35 +18,39 @@ VALUES = "Values"
 
 @dataclass(frozen=True)
 class Insert:
-    """`head` is the statement without its FORMAT clause, `data` what followed that clause in the same text."""
+    """`into` is the statement up to its SETTINGS and FORMAT clauses, `data` what followed the latter in the same text."""
 
-    head: str
+    into: str
+    settings: str
     format: str
     data: bytes
 
 
 def find_insert(text: bytes) -> Insert | None:
     """The parts of an INSERT that takes data; None for any other statement, INSERT … SELECT too."""
-    depth, words = 0, 0
+    depth, words, settings = 0, 0, None
     for token in TOKEN.finditer(text):
         if token["sign"]:
             depth += {b"(": 1, b")": -1}.get(token["sign"], 0)
         word = (token["word"] or b"").upper()
+        words += 1 if (word or token["quoted"]) and not depth else 0
         if not word or depth:
             continue
-        words += 1
         if words == 1 and word != b"INSERT" or word in (b"SELECT", b"WITH"):
             return None
+        if word == b"SETTINGS" and words > 3:  # INSERT INTO table SETTINGS
+            settings = token.start()
         if word == b"VALUES":
-            return _insert(text[: token.start()], VALUES, text[token.end() :])
+            return _insert(text[: token.start()], settings, VALUES, text[token.end() :])
         after = AFTER_FORMAT.match(text, token.end()) if word == b"FORMAT" else None
         if after:
-            return _insert(text[: token.start()], after[1].decode(), text[after.end() :])
+            return _insert(text[: token.start()], settings, after[1].decode(), text[after.end() :])
     return None
 
 
-def _insert(head: bytes, format: str, data: bytes) -> Insert:
-    return Insert(head.decode(), VALUES if format.lower() == "values" else format, data)
+def _insert(head: bytes, settings: int | None, format: str, data: bytes) -> Insert:
+    into, rest = (head[:settings], head[settings:]) if settings else (head, b"")
+    return Insert(into.decode(), rest.decode(), VALUES if format.lower() == "values" else format, data)
 
 
 def has_second_statement(text: bytes) -> bool:

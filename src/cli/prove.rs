@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
+
 use super::{Settings, print};
+use crate::analytics::proof::prove_feed;
 use crate::error::Failure;
 use crate::prove::{self, Proof};
 
@@ -12,14 +15,32 @@ pub(super) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Of ClickHouse, compare only what was received (and sums of hours that began) at or after this moment
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Replace in ClickHouse what differs, then prove again
+    #[arg(long)]
+    repair: bool,
 }
 
 pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
     let domain = settings.domain()?;
-    let mut connection = settings.store(domain.clone())?.connect_unhurried().await?;
+    let store = settings.store(domain.clone())?;
+    let mut connection = store.connect_unhurried().await?;
     super::verify_version(&mut connection).await?;
     let source = settings.source(domain).await?;
-    let proof = prove::prove(&mut connection, &source).await?;
+    let sink = settings.sink.sink()?;
+    if args.repair && sink.is_none() {
+        let hint = "hint: --repair replaces what differs in ClickHouse";
+        return Err(Failure::Configuration(vec![format!("CLICKHOUSE_URL is not set\n  {hint}")]));
+    }
+    let mut proof = prove::prove(&mut connection, &source).await?;
+    if let Some(sink) = sink {
+        sink.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
+        let found = prove_feed(&store, &sink, args.since, args.repair).await?;
+        proof.ok &= found.problems.is_empty();
+        proof.analytics = Some(found);
+    }
     print(&if args.json { serde_json::to_string(&proof)? } else { describe(&proof) })?;
     Ok(if proof.ok { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -43,6 +64,15 @@ fn describe(proof: &Proof) -> String {
         .collect();
     if !ranges.is_empty() {
         lines.push(format!("  sequences {}", ranges.join(", ")));
+    }
+    match &proof.analytics {
+        None => lines.push("CLICKHOUSE_URL is not set: nothing was compared with ClickHouse".to_owned()),
+        Some(feed) => {
+            lines.push(format!("in ClickHouse {:>12}   stored events, in {} ranges", feed.rows, feed.ranges));
+            lines.push(format!("  unfed       {:>12}   stored events that are still to be fed", feed.unfed));
+            lines.extend(feed.repaired.iter().map(|partition| format!("  repaired: partition {partition}")));
+            lines.extend(feed.problems.iter().map(|problem| format!("problem: {problem}")));
+        }
     }
     lines.extend(proof.problems.iter().map(|problem| format!("problem: {problem}")));
     lines.push(if proof.ok { "everything adds up".into() } else { "it does not add up".to_owned() });

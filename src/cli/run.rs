@@ -47,12 +47,19 @@ enum Part {
     Timers,
     /// Own events to the stream
     Outbox,
+    /// Stored events into ClickHouse
+    Analytics,
 }
 
 impl Args {
     fn parts(&self) -> Parts {
         let runs = |part| self.only.is_empty() || self.only.contains(&part);
-        Parts { project: runs(Part::Project), timers: runs(Part::Timers), outbox: runs(Part::Outbox) }
+        Parts {
+            project: runs(Part::Project),
+            timers: runs(Part::Timers),
+            outbox: runs(Part::Outbox),
+            analytics: runs(Part::Analytics),
+        }
     }
 }
 
@@ -76,12 +83,19 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     super::verify_version(&mut connection).await?;
     connection.verify_rules().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
     drop(connection);
+    let sink = settings.sink.sink()?;
+    let mut parts = args.parts();
+    if parts.analytics && sink.is_none() {
+        tracing::info!("CLICKHOUSE_URL is not set: nothing is fed to ClickHouse");
+        parts.analytics = false;
+    }
     let options = Options {
         nats_url: settings.nats_url.clone(),
         workers: args.workers.get(),
         limits: FetchLimits { messages: args.batch.get(), bytes: args.batch_bytes.get() },
         until_idle: args.until_idle,
-        parts: args.parts(),
+        parts,
+        sink,
     };
     if !args.only.is_empty() {
         tracing::info!(parts = ?args.only, "running only these parts");

@@ -52,8 +52,20 @@ pub struct Text {
     pub one_of: Vec<String>,
 }
 
-const ROOT_KEYWORDS: [&str; 10] =
-    ["$schema", "$id", "title", "$comment", "x-version", "x-user", "x-time", "x-key", "x-requires", "x-provides"];
+const ROOT_KEYWORDS: [&str; 12] = [
+    "$schema",
+    "$id",
+    "title",
+    "$comment",
+    "x-version",
+    "x-user",
+    "x-time",
+    "x-key",
+    "x-requires",
+    "x-provides",
+    "x-dimensions",
+    "x-measures",
+];
 const NOTE_KEYWORDS: [&str; 4] = ["type", "description", "x-pii", "examples"];
 
 /// A place in a schema file, for messages.
@@ -79,6 +91,7 @@ pub(super) fn compile(text: &str) -> Result<Contract, Faults> {
         key: word("x-key"),
         requires: requirements(&root, &mut faults),
         provides: provides(&root, &mut faults),
+        analytics: super::analytics::read(&root, &shape, &mut faults),
         shape,
     };
     if contract.event_type.is_empty() {

@@ -1,5 +1,5 @@
 //! Ending once there is nothing more to do: the stream is drained, nothing that waits can be released, nothing is left
-//! to derive, no timer is due and the outbox is empty.
+//! to derive, no timer is due, the outbox is empty and ClickHouse has everything.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ async fn nothing_to_derive(shared: &Shared, connection: &mut Option<Connection>)
     deriver::pass(shared, connection).await == Some(0)
 }
 
-/// No timer is due, and the outbox is empty, as far as these are ours to work off.
+/// No timer is due, the outbox is empty and everything is fed, as far as these are ours to work off.
 async fn nothing_due(shared: &Shared, connection: &mut Option<Connection>) -> bool {
     if connection.is_none() {
         *connection = shared.store.connect().await.ok();
@@ -54,9 +54,15 @@ async fn nothing_due(shared: &Shared, connection: &mut Option<Connection>) -> bo
     let Some(open) = connection else {
         return false;
     };
-    match open.statistics().await {
-        Ok(now) => (!shared.parts.timers || now.timers_due == 0) && (!shared.parts.outbox || now.unpublished == 0),
-        Err(_) => {
+    let is_fed = match shared.parts.analytics {
+        true => open.is_fed().await,
+        false => Ok(true),
+    };
+    match (is_fed, open.statistics().await) {
+        (Ok(is_fed), Ok(now)) => {
+            is_fed && (!shared.parts.timers || now.timers_due == 0) && (!shared.parts.outbox || now.unpublished == 0)
+        }
+        _ => {
             *connection = None;
             false
         }

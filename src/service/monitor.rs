@@ -47,7 +47,10 @@ async fn look(shared: &Shared, connection: &mut Option<Connection>, behind_since
     // What was committed last is older than everything that is not handled; before any commit, since we first saw it.
     let lag_seconds = since.map(|since| age_seconds(shared.tally.last_commit().map_or(since, |last| last.max(since))));
     let statistics = match statistics(shared, connection).await {
-        Ok(statistics) => statistics,
+        Ok((statistics, (rows, seconds))) => {
+            metrics::feed_lag(rows, seconds);
+            statistics
+        }
         Err(error) => {
             tracing::debug!(error = %error, "cannot count what waits");
             *connection = None;
@@ -57,10 +60,11 @@ async fn look(shared: &Shared, connection: &mut Option<Connection>, behind_since
     metrics::standing(lag, lag_seconds.unwrap_or_default(), &statistics);
 }
 
-async fn statistics(shared: &Shared, connection: &mut Option<Connection>) -> Result<Statistics, Error> {
+async fn statistics(shared: &Shared, connection: &mut Option<Connection>) -> Result<(Statistics, (i64, f64)), Error> {
     let connection = match connection {
         Some(connection) => connection,
         None => connection.insert(shared.store.connect().await?),
     };
-    connection.statistics().await
+    let unfed = if shared.parts.analytics { connection.unfed().await? } else { (0, 0.0) };
+    Ok((connection.statistics().await?, unfed))
 }

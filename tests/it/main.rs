@@ -1,11 +1,12 @@
-//! Tests on real servers: one binary. `make test` starts a Postgres for all of them; each test has a database and
-//! a NATS server of its own, so that all run in parallel. Nothing is mocked, nothing waits by sleeping.
+//! Tests on real servers: one binary. `make test` starts a Postgres and a ClickHouse for all of them; each test has
+//! databases and a NATS server of its own, so that all run in parallel. Nothing is mocked, nothing waits by sleeping.
 
 mod oracle; // the naive judge of flags and milestones
 mod support;
 
 mod accounting; // `prove`: every message is accounted for
 mod cases; // conditions, facts and the rules of the CSR folder, in one-line cases and against a naive evaluator
+mod clickhouse; // what the feed relies on: inserts, tables that are exchanged, migrations
 mod company_days; // what companies' people did, day by day
 mod contention; // workers that change the same people at once lose nothing
 mod contracts; // contracts and the stream folder, and how their faults are reported

@@ -1,6 +1,9 @@
 //! What every test stands on: servers of its own, the real binary, and a look into the tables.
 
 mod chance;
+mod clickhouse;
+mod dump;
+mod engine;
 mod events;
 mod nats;
 mod proxy;
@@ -8,8 +11,11 @@ mod watch;
 mod world;
 
 pub(crate) use chance::{chance, seeds};
+pub(crate) use clickhouse::ClickHouse;
+pub(crate) use dump::assert_same;
+pub(crate) use engine::Engine;
 pub(crate) use events::{Csr, enveloped};
 pub(crate) use nats::Nats;
 pub(crate) use proxy::Proxy;
 pub(crate) use watch::{BLOCKED, HANDLED};
-pub(crate) use world::{Running, World, assert_same, eventually, milepost};
+pub(crate) use world::{Running, World, eventually, milepost};

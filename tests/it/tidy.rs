@@ -47,9 +47,10 @@ fn the_engine_knows_no_domain_word() {
 
 #[test]
 fn each_client_library_belongs_to_its_edge() {
-    let homes: [(&str, &[&str]); 4] = [
+    let homes: [(&str, &[&str]); 5] = [
         ("async_nats", &["src/source.rs", "src/topology.rs", "src/cli/publish.rs", "src/cli.rs"]),
         ("sqlx::", &["src/store.rs", "src/store/"]),
+        ("clickhouse::", &["src/sink.rs", "src/sink/"]),
         ("backoff::", &["src/retry.rs"]),
         ("axum::", &["src/http.rs"]),
     ];
@@ -63,8 +64,19 @@ fn each_client_library_belongs_to_its_edge() {
 
 #[test]
 fn the_core_does_no_io() {
-    let core =
-        ["batch", "contract", "decode", "derived_id", "envelope", "event", "gate", "instant", "json", "projection"];
+    let core = [
+        "batch",
+        "contract",
+        "decode",
+        "derived_id",
+        "envelope",
+        "event",
+        "feed",
+        "gate",
+        "instant",
+        "json",
+        "projection",
+    ];
     for (name, text) in sources() {
         let is_core =
             core.iter().any(|module| name == format!("src/{module}.rs") || name.starts_with(&format!("src/{module}/")));

@@ -1,6 +1,5 @@
 //! A world of its own for each test: a database, a NATS server, and the real binary between them.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::Nats;
+use super::{ClickHouse, Nats};
 
 const TEMPLATE: &str = "milepost_template";
 static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
@@ -21,6 +20,7 @@ static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
 pub(crate) struct World {
     pub(crate) nats: Nats,
     pub(crate) database_url: String,
+    pub(crate) clickhouse: Option<ClickHouse>,
     pub(crate) streams: Option<PathBuf>,
     pub(crate) folder: tempfile::TempDir,
 }
@@ -65,7 +65,19 @@ async fn make_template() {
 pub(crate) fn milepost() -> Command {
     let other = std::env::var_os("MILEPOST_TEST_BINARY");
     let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_milepost").into()));
-    command.env_remove("CLICKHOUSE_URL").env_remove("NATS_URL").env_remove("MILEPOST_STREAMS").stdin(Stdio::null());
+    let others = [
+        "NATS_URL",
+        "MILEPOST_STREAMS",
+        "CLICKHOUSE_URL",
+        "CLICKHOUSE_USER",
+        "CLICKHOUSE_PASSWORD",
+        "CLICKHOUSE_DATABASE",
+        "CLICKHOUSE_CLUSTER",
+    ];
+    for name in others {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
     command
 }
 
@@ -77,6 +89,11 @@ impl World {
         world
     }
 
+    /// As [`Self::new`], with a migrated ClickHouse database: of the server that all tests share, or of an `Engine`.
+    pub(crate) async fn with_clickhouse(clickhouse: ClickHouse) -> Self {
+        Self { clickhouse: Some(clickhouse.migrated()), ..Self::new().await }
+    }
+
     /// Servers with tables; the stream is not there yet.
     pub(crate) async fn without_stream() -> Self {
         TEMPLATE_MADE.get_or_init(make_template).await;
@@ -85,6 +102,7 @@ impl World {
         Self {
             nats: Nats::start(),
             database_url: with_database(&name),
+            clickhouse: None,
             streams: None,
             folder: tempfile::tempdir().expect("a temporary directory"),
         }
@@ -113,6 +131,9 @@ impl World {
         command.env("MILEPOST_HTTP_ADDR", "127.0.0.1:0").env("MILEPOST_LOG", "info");
         if let Some(streams) = &self.streams {
             command.env("MILEPOST_STREAMS", streams);
+        }
+        if let Some(clickhouse) = &self.clickhouse {
+            clickhouse.tell(&mut command);
         }
         command
     }
@@ -212,106 +233,6 @@ impl World {
             .fetch_one(&mut self.postgres().await)
             .await
             .expect(sql)
-    }
-
-    /// Every table of the domain, row by row, in an order of its own; bookkeeping columns and surrogate ids left out.
-    ///
-    /// Promise 3: equal sets of events give equal dumps.
-    pub(crate) async fn dump(&self) -> BTreeMap<String, Vec<String>> {
-        let bookkeeping =
-            "array['created_at','processed_at','received_at','position','transaction_id','stream_sequence']";
-        let surrogate = [
-            "company_users",
-            "user_external_ids",
-            "external_id_mappings",
-            "program_enrollments",
-            "journey_milestones",
-            "journey_flags",
-            "learning_progress",
-            "evidence_snippets",
-        ];
-        let tables = [
-            "users",
-            "companies",
-            "company_days",
-            "company_users",
-            "user_external_ids",
-            "external_id_mappings",
-            "user_emails",
-            "company_memberships",
-            "identity_conflicts",
-            "programs",
-            "program_campaigns",
-            "beneficiary_groups",
-            "program_enrollments",
-            "buddy_matches",
-            "buddy_events",
-            "buddy_checkins",
-            "buddy_feedback",
-            "kintell_sessions",
-            "kintell_ratings",
-            "learning_reports",
-            "learning_progress",
-            "outcome_scores",
-            "evidence_snippets",
-            "enrollment_reports",
-            "volunteering",
-            "journey_flags",
-            "journey_milestones",
-            "event_log",
-            "waiting_events",
-            "event_deduplication",
-            "dead_letters",
-        ];
-        let mut connection = self.postgres().await;
-        let mut dump = BTreeMap::new();
-        for table in tables {
-            let mut left_out = bookkeeping.to_owned();
-            if surrogate.contains(&table) {
-                left_out.push_str(" || array['id']");
-            }
-            match table {
-                // Of an event in several spellings, the first one that arrives is the one that is stored.
-                "event_log" => left_out.push_str(" || array['payload','correlation_id','causation_id']"),
-                "waiting_events" => left_out.push_str(" || array['run_id','waiting_since']"),
-                "event_deduplication" => left_out.push_str(" || array['id']"),
-                "companies" | "company_days" => left_out.push_str(" || array['version']"),
-                "dead_letters" => left_out
-                    .push_str(" || array['id','headers','count','first_seq','last_seq','first_seen','last_seen']"),
-                _ => {}
-            }
-            // When an event was projected is bookkeeping, that it was is not.
-            let is_projected = " || jsonb_build_object('is_projected', processed_at is not null)";
-            let projected = if table == "event_log" { is_projected } else { "" };
-            // A day of zeros says that something once counted there, which depends on the order.
-            let counted = "(select sum(value::numeric) from jsonb_each(to_jsonb(t) - 'version')
-                            where jsonb_typeof(value) = 'number')";
-            let said = if table == "company_days" { format!("where {counted} <> 0") } else { String::new() };
-            let sql =
-                format!("select (to_jsonb(t) - ({left_out}){projected})::text from {table} as t {said} order by 1");
-            let rows: Vec<String> =
-                sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.expect("a table of the domain");
-            dump.insert(table.to_owned(), rows);
-        }
-        dump
-    }
-}
-
-/// Compares two dumps and names the first differing rows.
-#[track_caller]
-pub(crate) fn assert_same(left: &BTreeMap<String, Vec<String>>, right: &BTreeMap<String, Vec<String>>) {
-    for (table, rows) in left {
-        let other = &right[table];
-        if rows == other {
-            continue;
-        }
-        let only_left: Vec<_> = rows.iter().filter(|row| !other.contains(row)).take(3).collect();
-        let only_right: Vec<_> = other.iter().filter(|row| !rows.contains(row)).take(3).collect();
-        panic!(
-            "{table} differs: {} rows and {} rows\n only left: {only_left:#?}\n only right: {only_right:#?}",
-            rows.len(),
-            other.len()
-        );
     }
 }
 

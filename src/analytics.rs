@@ -1,0 +1,224 @@
+//! Carrying stored events into ClickHouse, each once: read, seal, insert, verify, mark.
+//!
+//! A range is sealed in Postgres before it is inserted, and what is inserted (and, after any fault, inserted again) are
+//! the sealed bytes, under a name that ClickHouse remembers. It is marked only when ClickHouse, asked for this range,
+//! counts as many rows and computes the same hash. So nothing has to be known about what became of an insert whose
+//! answer was lost: it is looked up.
+
+pub mod proof;
+pub mod rebuild;
+pub mod repair;
+pub mod tenure;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::feed::{Body, Layout, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, rows};
+use crate::sink::{self, Sink};
+use crate::store::{self, Connection};
+
+/// The table of raw events that everybody reads.
+pub const RAW: &str = "events_raw";
+/// Events read from the store at a time.
+const PAGE_EVENTS: i64 = 5000;
+/// The longest that an insert may take. Shorter than the lease: whoever takes over finds it ended.
+pub const INSERT_SECONDS_MAX: u64 = 8;
+
+/// The tables of one generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The generation that ranges are sealed for.
+    pub generation: i32,
+    /// The table of raw events.
+    pub table: String,
+}
+
+impl Target {
+    /// The tables that are read.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn current(connection: &mut Connection) -> Result<Self, store::Error> {
+        Ok(Self { generation: connection.current_generation().await?, table: RAW.to_owned() })
+    }
+}
+
+/// Why carrying failed; either way it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Postgres.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// ClickHouse.
+    #[error(transparent)]
+    Sink(#[from] sink::Error),
+    /// Our lease is too near to its end to begin an insert.
+    #[error("the lease of the feed ends too soon to insert now")]
+    NoTime,
+    /// The lease is another's, or the range was sealed by another.
+    #[error("another process feeds now")]
+    Elsewhere,
+    /// What ClickHouse holds of a range is not what was sealed.
+    #[error(
+        "ClickHouse holds {found_events} rows of positions {first} to {last} where {events} were sealed, or others\n  \
+         hint: `milepost prove --repair` replaces them"
+    )]
+    Differs {
+        /// The range.
+        first: i64,
+        /// The range.
+        last: i64,
+        /// Events sealed.
+        events: i64,
+        /// Rows found.
+        found_events: i64,
+    },
+    /// The tables in ClickHouse are not those of this version.
+    #[error("{0}")]
+    Version(String),
+    /// The sealed bytes cannot be read back.
+    #[error("the sealed range from position {first} on cannot be read: {cause}")]
+    Unreadable {
+        /// The range.
+        first: i64,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl Error {
+    /// The label in metrics.
+    #[must_use]
+    pub const fn cause(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "postgres",
+            Self::Sink(sink::Error::Busy { .. }) => "busy",
+            Self::Sink(sink::Error::Unavailable { .. }) => "unavailable",
+            Self::Sink(sink::Error::Silent { .. }) => "silent",
+            Self::Sink(sink::Error::Fault { .. }) | Self::Version(_) => "fault",
+            Self::Differs { .. } | Self::Unreadable { .. } => "differs",
+            Self::NoTime | Self::Elsewhere => "lease",
+        }
+    }
+}
+
+/// Seals the next range of settled events, if there are any.
+///
+/// # Errors
+/// As the database says; [`Error::Elsewhere`] when somebody else has taken over.
+pub async fn seal_next(
+    connection: &mut Connection,
+    target: &Target,
+    settled: i64,
+    tenure: (&str, i64),
+) -> Result<Option<Range>, Error> {
+    let after = connection.last_sealed(target.generation).await?;
+    let Some((last, body)) = read(connection, after, settled, RANGE_EVENTS_MAX).await? else {
+        return Ok(None);
+    };
+    let range = Range::of(target.generation, after + 1, last, &body);
+    match connection.seal(&range, tenure).await? {
+        true => Ok(Some(range)),
+        false => Err(Error::Elsewhere),
+    }
+}
+
+/// Reads stored events between two positions as rows, page by page, up to the limits of a range; gives the last
+/// position.
+///
+/// # Errors
+/// As the database says.
+pub async fn read(
+    connection: &mut Connection,
+    after: i64,
+    up_to: i64,
+    events_max: i64,
+) -> Result<Option<(i64, Body)>, store::Error> {
+    let domain = connection.domain();
+    let (mut body, mut last) = (Body::default(), after);
+    while body.events < events_max && body.text.len() < RANGE_BYTES_MAX {
+        let limit = PAGE_EVENTS.min(events_max - body.events);
+        let stored = connection.stored(last, up_to, limit).await?;
+        let Some(newest) = stored.last().map(|event| event.position) else {
+            break;
+        };
+        let is_end = i64::try_from(stored.len()).is_ok_and(|read| read < limit);
+        let mut rows = tokio::task::block_in_place(|| rows(&domain, stored));
+        let people: std::collections::BTreeSet<Uuid> =
+            rows.iter().filter(|row| row.is_open()).filter_map(|row| row.user_id).collect();
+        let known = connection.known_of(&people.into_iter().collect::<Vec<_>>()).await?;
+        tokio::task::block_in_place(|| {
+            for row in &mut rows {
+                row.complete(&known);
+                row.write(&mut body);
+            }
+        });
+        last = newest;
+        if is_end {
+            break;
+        }
+    }
+    Ok((body.events > 0).then_some((last, body)))
+}
+
+/// Brings a sealed range into ClickHouse and marks it. Of one that may have been tried before, it looks first whether it
+/// is there.
+///
+/// # Errors
+/// When it is not known to be there; trying again, by whomever, is safe.
+pub async fn carry(
+    connection: &mut Connection,
+    sink: &Sink,
+    target: &Target,
+    range: &Range,
+    is_fresh: bool,
+    until: Instant,
+) -> Result<(), Error> {
+    if is_fresh || !is_there(connection, sink, target, range).await? {
+        insert(sink, &connection.domain().layout, target, range, until).await?;
+        verify(connection, sink, target, range).await?;
+    }
+    connection.mark_fed(range).await?;
+    Ok(())
+}
+
+/// One synchronous insert of the sealed bytes, ended before our lease is.
+async fn insert(sink: &Sink, layout: &Layout, target: &Target, range: &Range, until: Instant) -> Result<(), Error> {
+    let longest = Duration::from_secs(INSERT_SECONDS_MAX);
+    let deadline = until.saturating_duration_since(Instant::now());
+    if deadline < longest {
+        return Err(Error::NoTime);
+    }
+    let text = tokio::task::block_in_place(|| range.text());
+    let text = text.map_err(|cause| Error::Unreadable { first: range.first, cause })?;
+    let (token, seconds) = (range.token(&target.table), INSERT_SECONDS_MAX.to_string());
+    // The server, too, gives up by then: also on a body that stopped coming because we were stopped.
+    let settings =
+        [("insert_deduplication_token", &*token), ("max_execution_time", &seconds), ("http_receive_timeout", &seconds)];
+    let sink = sink.clone().with_deadline(longest);
+    sink.insert(&target.table, &layout.columns(), "TabSeparated", text, &settings).await?;
+    Ok(())
+}
+
+async fn is_there(connection: &mut Connection, sink: &Sink, target: &Target, range: &Range) -> Result<bool, Error> {
+    match verify(connection, sink, target, range).await {
+        Ok(()) => Ok(true),
+        Err(Error::Differs { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Compares count and hash of a range with what ClickHouse holds.
+///
+/// # Errors
+/// [`Error::Differs`] when it holds something else, or nothing.
+pub async fn verify(connection: &Connection, sink: &Sink, target: &Target, range: &Range) -> Result<(), Error> {
+    let found = sink.content(&target.table, &connection.domain().layout, range.first, range.last).await?;
+    if (found.events, found.hash) == (range.events, range.hash) {
+        return Ok(());
+    }
+    let Range { first, last, events, .. } = *range;
+    Err(Error::Differs { first, last, events, found_events: found.events })
+}

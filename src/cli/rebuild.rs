@@ -1,0 +1,116 @@
+//! `milepost rebuild`: tables made anew from the event store, beside those that are read.
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Settings, print};
+use crate::analytics::rebuild::{self, drop_previous, rebuild_span, roll_back};
+use crate::error::Failure;
+use crate::sink::Sink;
+use crate::store::Store;
+
+/// Arguments of `milepost rebuild`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What to rebuild
+    #[arg(value_enum)]
+    what: What,
+    /// Build and compare with what is read, and leave it at that, unless --swap is given too
+    #[arg(long)]
+    diff: bool,
+    /// Put what was built in the place of what is read, if it is proved to be right; the default without --diff
+    #[arg(long)]
+    swap: bool,
+    /// Rebuild only what happened at or after this moment, in place: the partitions concerned are replaced
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["diff", "swap", "rollback", "drop_previous"])]
+    since: Option<DateTime<Utc>>,
+    /// Rebuild only what happened before this moment, in place
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["diff", "swap", "rollback", "drop_previous"])]
+    until: Option<DateTime<Utc>>,
+    /// Go back to the generation before
+    #[arg(long, conflicts_with_all = ["diff", "swap", "drop_previous"])]
+    rollback: bool,
+    /// Drop the tables of the generation before
+    #[arg(long, conflicts_with_all = ["diff", "swap"])]
+    drop_previous: bool,
+}
+
+/// What can be rebuilt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// The tables in ClickHouse
+    Analytics,
+}
+
+pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
+    let What::Analytics = args.what;
+    let store = settings.store(settings.domain()?)?;
+    let sink = settings.sink.sink()?.ok_or_else(|| {
+        Failure::Configuration(vec![
+            "CLICKHOUSE_URL is not set\n  hint: set it to http://user:password@host:8123".into(),
+        ])
+    })?;
+    super::verify_version(&mut store.connect().await?).await?;
+    sink.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
+    if args.rollback {
+        let generation = roll_back(&store, &sink).await?;
+        print(&format!("generation {generation} is read again; the feed brings it up to date"))?;
+    } else if args.drop_previous {
+        let is_dropped = drop_previous(&store, &sink).await?;
+        print(if is_dropped { "dropped the generation before" } else { "nothing to drop" })?;
+    } else if args.since.is_some() || args.until.is_some() {
+        let (ranges, partitions) = rebuild_span(&store, &sink, args.since, args.until).await?;
+        print(&format!("replaced {ranges} ranges in {} partitions: {}", partitions.len(), partitions.join(", ")))?;
+    } else {
+        return Box::pin(build(&store, &sink, args)).await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn build(store: &Store, sink: &Sink, args: &Args) -> Result<ExitCode, Failure> {
+    let is_exchanged = args.swap || !args.diff;
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} positions, {per_sec}, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let built = rebuild::rebuild(store, sink, is_exchanged, args.diff, |at, of| {
+        bar.set_length(of.unsigned_abs());
+        bar.set_position(at.unsigned_abs());
+    })
+    .await?;
+    bar.finish_and_clear();
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = built.events as f64 / built.seconds.max(0.001);
+    print(&format!(
+        "generation {}: {} events in {:.1} s ({rate:.0}/s)",
+        built.generation, built.events, built.seconds
+    ))?;
+    let mut code = ExitCode::SUCCESS;
+    if let Some(difference) = &built.difference {
+        print(&format!(
+            "compared with what was read: {} rows only there, {} only in the new one, {} different{}",
+            difference.only_one,
+            difference.only_other,
+            difference.different,
+            if difference.some.is_empty() { String::new() } else { format!(" (positions {}, …)", difference.some) },
+        ))?;
+        if !difference.some.is_empty() {
+            code = ExitCode::from(1);
+        }
+    }
+    for problem in &built.proof.problems {
+        print(&format!("problem: {problem}"))?;
+    }
+    if !built.proof.problems.is_empty() {
+        return Ok(ExitCode::from(1));
+    }
+    print(match is_exchanged {
+        true => {
+            "it is what is read now; the generation before is kept until `milepost rebuild analytics --drop-previous`"
+        }
+        false => "not exchanged; `milepost rebuild analytics --swap` does that",
+    })?;
+    Ok(code)
+}

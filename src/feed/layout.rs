@@ -1,0 +1,67 @@
+//! The columns of the raw table in ClickHouse, and how it hashes what it holds.
+//!
+//! Columns that every event has are the engine's; by what events are grouped and what is measured of them, their
+//! contracts say.
+
+use std::collections::BTreeSet;
+
+use crate::contract::Contract;
+
+/// Between the fields of a row when it is hashed.
+pub const FIELD_SEPARATOR: u8 = 0x1f;
+/// What stands for a value that is not there.
+pub const ABSENT: &str = "\\N";
+
+/// The columns that a domain's events have in analytics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Columns of UUIDs, sorted.
+    pub dimensions: Vec<String>,
+    /// Columns of decimals, sorted.
+    pub measures: Vec<String>,
+    /// Names of fields that never leave Postgres, in whichever event they appear.
+    pub personal: BTreeSet<String>,
+    /// SQL for what is known of people, complete with its relation `people`.
+    pub known: Option<String>,
+}
+
+impl Layout {
+    /// What the contracts of a domain add up to.
+    #[must_use]
+    pub fn of(contracts: &[Contract], known: Option<&str>) -> Self {
+        let all = || contracts.iter().map(|contract| &contract.analytics);
+        let sorted = |names: BTreeSet<&String>| names.into_iter().cloned().collect();
+        Self {
+            dimensions: sorted(all().flat_map(|analytics| analytics.dimensions.keys()).collect()),
+            measures: sorted(all().flat_map(|analytics| analytics.measures.keys()).collect()),
+            personal: all().flat_map(|analytics| analytics.personal.iter().cloned()).collect(),
+            known: known.map(|sql| {
+                let sql = sql.trim().trim_end_matches(';');
+                format!(
+                    "with people as materialized (select user_id from unnest($1::uuid[]) as people (user_id))\n{sql}"
+                )
+            }),
+        }
+    }
+
+    /// Every column, in the order in which rows are written and hashed.
+    #[must_use]
+    pub fn columns(&self) -> Vec<&str> {
+        let names = |names: &'static [&'static str]| names.iter().copied();
+        names(&["position", "event_id", "event_type", "family", "version", "user_id"])
+            .chain(self.dimensions.iter().map(String::as_str))
+            .chain(names(&["event_time", "received_at", "correlation_id"]))
+            .chain(self.measures.iter().map(String::as_str))
+            .chain(names(&["payload"]))
+            .collect()
+    }
+
+    /// ClickHouse SQL for the hash of some rows: the sum, modulo 2^64, of a SipHash-2-4 of each. A sum does not depend
+    /// on the order of rows, and those of neighbouring ranges add up.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let fields: Vec<String> =
+            self.columns().iter().map(|column| format!("ifNull(toString({column}), '\\\\N')")).collect();
+        format!("sum(sipHash64(concatWithSeparator('\\x1f', {})))", fields.join(", "))
+    }
+}

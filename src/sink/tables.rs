@@ -1,0 +1,238 @@
+//! Tables beside the ones that are read: filled, compared, and put in their place.
+
+use super::{Error, Sink, identifier, literal};
+
+/// The table of sums by hour.
+pub const AGGREGATED: &str = "events_aggregated";
+/// The view that keeps it.
+pub const AGGREGATING_VIEW: &str = "events_aggregated_view";
+
+/// Copying within ClickHouse: equal blocks are no repeats, and nothing else is to be recognised.
+const COPYING: [(&str, &str); 2] = [("insert_deduplicate", "0"), ("max_partitions_per_insert_block", "0")];
+
+impl Sink {
+    /// Makes an empty table like another; one of that name that was left over is gone.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it.
+    pub async fn make_like(&self, table: &str, name: &str, comment: &str) -> Result<(), Error> {
+        self.remove(name).await?;
+        self.carry_out(&format!("create table {} as {} ", identifier(name), identifier(table))).await?;
+        self.carry_out(&format!("alter table {} modify comment {}", identifier(name), literal(comment))).await
+    }
+
+    /// Removes a table, if it is there.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it.
+    pub async fn remove(&self, table: &str) -> Result<(), Error> {
+        self.carry_out(&format!("drop table if exists {} sync", identifier(table))).await
+    }
+
+    /// Whether there is a table of that name.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn exists(&self, table: &str) -> Result<bool, Error> {
+        let sql = format!(
+            "select name from system.tables where database = {} and name = {}",
+            literal(self.database()),
+            literal(table)
+        );
+        Ok(!self.rows(&sql, &[]).await?.is_empty())
+    }
+
+    /// The comment of a table: of which generation it is.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn comment(&self, table: &str) -> Result<Option<String>, Error> {
+        let sql = format!(
+            "select comment from system.tables where database = {} and name = {}",
+            literal(self.database()),
+            literal(table)
+        );
+        Ok(self.rows(&sql, &[]).await?.into_iter().flatten().next().flatten())
+    }
+
+    /// Fills a table from a query.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it.
+    pub async fn fill(&self, table: &str, query: &str) -> Result<(), Error> {
+        self.execute_with(&format!("insert into {} {query}", identifier(table)), &COPYING).await
+    }
+
+    /// The ids of the partitions in which a table has such rows.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn partitions(&self, table: &str, condition: &str) -> Result<Vec<String>, Error> {
+        let sql = format!("select distinct _partition_id from {} where {condition} order by 1", identifier(table));
+        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
+        Ok(rows.into_iter().flatten().flatten().collect())
+    }
+
+    /// Puts a partition of one table in the place of that of another, in one step; views are not run. Where the other
+    /// has nothing, nothing is left.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it.
+    pub async fn replace_partition(&self, table: &str, beside: &str, partition: &str) -> Result<(), Error> {
+        let id = literal(partition);
+        let is_empty = self.partitions(beside, &format!("_partition_id = {id}")).await?.is_empty();
+        let how = match is_empty {
+            true => format!("drop partition id {id}"),
+            false => format!("replace partition id {id} from {}", identifier(beside)),
+        };
+        self.carry_out(&format!("alter table {} {how}", identifier(table))).await
+    }
+
+    /// Exchanges the names of two tables, in one step.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it.
+    pub async fn exchange(&self, one: &str, other: &str) -> Result<(), Error> {
+        self.carry_out(&format!("exchange tables {} and {}", identifier(one), identifier(other))).await
+    }
+
+    /// Renames a table.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it.
+    pub async fn rename(&self, table: &str, name: &str) -> Result<(), Error> {
+        self.carry_out(&format!("rename table {} to {}", identifier(table), identifier(name))).await
+    }
+
+    /// The query of the aggregating view, over another table of raw events, or over a query in parentheses.
+    ///
+    /// # Errors
+    /// When the view is not there, or reads from something else.
+    pub async fn aggregation(&self, source: &str) -> Result<String, Error> {
+        let sql = format!(
+            "select as_select from system.tables where database = {} and name = {}",
+            literal(self.database()),
+            literal(AGGREGATING_VIEW)
+        );
+        let query = self.rows(&sql, &[]).await?.into_iter().flatten().next().flatten().unwrap_or_default();
+        let from = format!("FROM {}.{} ", self.database(), crate::analytics::RAW);
+        match query.matches(&from).count() {
+            1 => Ok(query.replace(&from, &format!("FROM {source} "))),
+            _ => Err(self.nonsense("read the query of the view events_aggregated_view")),
+        }
+    }
+
+    /// Rows beyond a position.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn count_beyond(&self, table: &str, position: i64) -> Result<i64, Error> {
+        let sql = format!("select count() from {} where position > {position} or position = 0", identifier(table));
+        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
+        let count = rows.into_iter().flatten().next().flatten().and_then(|count| count.parse().ok());
+        count.ok_or_else(|| self.nonsense("count rows"))
+    }
+
+    /// Makes the view that keeps the sums of a table of raw events.
+    ///
+    /// # Errors
+    /// When ClickHouse does not do it.
+    pub async fn make_view(&self, name: &str, aggregated: &str, query: &str) -> Result<(), Error> {
+        self.carry_out(&format!(
+            "create materialized view if not exists {} to {} as {query}",
+            identifier(name),
+            identifier(aggregated)
+        ))
+        .await
+    }
+
+    /// Keys of sums that are not what the raw events add up to, as text: the first ones, in order.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn wrong_sums(
+        &self,
+        raw: &str,
+        aggregated: &str,
+        condition: &str,
+        limit: u32,
+    ) -> Result<Vec<WrongSum>, Error> {
+        let wrong = self.wrong(raw, aggregated, condition).await?;
+        let sql = format!("select key, raw_text, sums_text from ({wrong}) order by hour, key limit {limit}");
+        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
+        let text = |value: Option<&Option<String>>| value.cloned().flatten().unwrap_or_default();
+        Ok(rows
+            .iter()
+            .map(|row| WrongSum { key: text(row.first()), raw: text(row.get(1)), sums: text(row.get(2)) })
+            .collect())
+    }
+
+    /// The partitions in which sums are wrong.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn wrong_partitions(&self, raw: &str, aggregated: &str) -> Result<Vec<String>, Error> {
+        let wrong = self.wrong(raw, aggregated, "true").await?;
+        let of = |table: &str, hour: &str| {
+            format!("select distinct _partition_id from {} where {hour} in (select hour from wrong)", identifier(table))
+        };
+        let begin = "fromUnixTimestamp64Second(intDiv(toUnixTimestamp64Micro(event_time)
+            - positiveModulo(toUnixTimestamp64Micro(event_time), 3600000000), 1000000), 'UTC')";
+        let sql = format!(
+            "with wrong as ({wrong}) select distinct * from ({} union all {})",
+            of(raw, begin),
+            of(aggregated, "hour")
+        );
+        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
+        Ok(rows.into_iter().flatten().flatten().collect())
+    }
+
+    /// SQL for the sums that are not what the raw events add up to.
+    async fn wrong(&self, raw: &str, aggregated: &str, condition: &str) -> Result<String, Error> {
+        let columns = self.columns(aggregated).await?;
+        let of = |is_key: bool| columns.iter().filter(move |(_, kind)| kind.contains("AggregateFunction(") != is_key);
+        let keys: Vec<String> = of(true).map(|(name, _)| identifier(name)).collect();
+        let values: Vec<String> = of(false)
+            .map(|(name, kind)| {
+                let function =
+                    kind.split_once('(').and_then(|(_, rest)| rest.split([',', ')']).next()).unwrap_or("sum");
+                let merge = if kind.starts_with("Simple") { "" } else { "Merge" };
+                format!("toString({}{merge}({}))", function.trim(), identifier(name))
+            })
+            .collect();
+        let (keys, values) = (keys.join(", "), values.join(", "));
+        let side = |name: &str, from: &str| {
+            format!("select {keys}, '{name}' as side, [{values}] as sums from {from} where {condition} group by {keys}")
+        };
+        Ok(format!(
+            "select toString(tuple({keys})) as key, hour, toString(anyIf(sums, side = 'raw')) as raw_text,
+                 toString(anyIf(sums, side = 'sums')) as sums_text
+             from ({raw_side} union all {sums_side}) group by {keys}
+             having count() <> 2 or anyIf(sums, side = 'raw') <> anyIf(sums, side = 'sums')",
+            raw_side = side("raw", &format!("({})", self.aggregation(&identifier(raw)).await?)),
+            sums_side = side("sums", &identifier(aggregated)),
+        ))
+    }
+
+    /// Names and types of a table's columns.
+    async fn columns(&self, table: &str) -> Result<Vec<(String, String)>, Error> {
+        let sql = format!(
+            "select name, type from system.columns where database = {} and table = {} order by position",
+            literal(self.database()),
+            literal(table)
+        );
+        let rows = self.rows(&sql, &[]).await?;
+        Ok(rows.into_iter().filter_map(|row| Some((row.first()?.clone()?, row.get(1)?.clone()?))).collect())
+    }
+}
+
+/// A row of sums that is not what the raw events add up to.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct WrongSum {
+    /// Hour, type and so on.
+    pub key: String,
+    /// What the raw events say.
+    pub raw: String,
+    /// What the table of sums says.
+    pub sums: String,
+}
