@@ -16,9 +16,10 @@ use crate::contract::Contract;
 use crate::feed::Layout;
 use crate::gate::Limits;
 use crate::journey::Journey;
-use crate::projection::{Derivation, Projection};
+use crate::projection::{Derivation, Projection, When};
 
 pub use files::{Files, Source};
+use settings::Derived;
 pub use settings::{Consumer, Entity, Retention, Settings, Stream};
 
 /// A stream folder, compiled.
@@ -182,17 +183,30 @@ fn derivations(files: &Files, settings: &Settings, faults: &mut Vec<String>) -> 
     let mut derivations = Vec::new();
     for entry in &settings.derived {
         let path = format!("derived/{}.sql", entry.name);
-        let lock = settings.entities.iter().position(|entity| entity.name == entry.lock);
-        match (files.get(&path), lock) {
-            (Some(text), Some(lock)) => match Derivation::compile(&path, text, &entry.name, lock) {
-                Ok(derivation) => derivations.push(derivation),
-                Err(fault) => faults.push(fault),
-            },
-            (None, _) => faults.push(format!("stream.toml: derived {:?}: there is no {path}", entry.name)),
-            (_, None) => faults.push(format!("stream.toml: derived {:?}: no entity {:?}", entry.name, entry.lock)),
+        let compiled = when(entry, settings).and_then(|when| match files.get(&path) {
+            Some(text) => Derivation::compile(&path, text, &entry.name, when),
+            None => Err(format!("stream.toml: derived {:?}: there is no {path}", entry.name)),
+        });
+        match compiled {
+            Ok(derivation) => derivations.push(derivation),
+            Err(fault) => faults.push(fault),
         }
     }
     derivations
+}
+
+fn when(entry: &Derived, settings: &Settings) -> Result<When, String> {
+    let place = format!("stream.toml: derived {:?}", entry.name);
+    match (&entry.lock, entry.later) {
+        (None, true) => Ok(When::Later),
+        (Some(lock), false) => {
+            let entity = settings.entities.iter().position(|entity| entity.name == *lock);
+            entity.map(When::Locked).ok_or_else(|| format!("{place}: no entity {lock:?}"))
+        }
+        _ => Err(format!(
+            "{place}: it is either locked or derived later\n  hint: write `lock = \"…\"` (an entity) or `later = true`"
+        )),
+    }
 }
 
 /// Journeys need the contracts; while those have faults, what depends on them is not looked at.

@@ -64,7 +64,8 @@ pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger
     unit.lock(ledger).await?;
     let (words, people) = words_and_people(unit, batch, ledger).await?;
     unit.derive(ledger).await?;
-    unit.journey(words, people, clock).await // facts, flags, milestones, timers, outbox
+    unit.journey(words, people, clock).await?; // facts, flags, milestones, timers, outbox
+    unit.touch_later(ledger).await // what one process derives for all, after the commit
 }
 
 /// What the events say of people, and these people locked. Whoever was given another id between the two is found by

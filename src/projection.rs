@@ -2,7 +2,8 @@
 //!
 //! A file holds one or more statements, separated by `;` at the end of a line; each is prepared once and run once
 //! per batch, in order. A statement may read `batch` (an event's file) or `touched` (a derived table's file) and
-//! may return rows `touched, key` (a derived table has to look at this key again) or `counted, key`.
+//! may return rows `touched, key` (a derived table has to look at this key again) or `counted, key`. A key is a text
+//! that only the domain reads.
 //!
 //! Columns of `batch` are the leaves of the contract in snake case (`matchingCriteria.language` is
 //! `matching_criteria_language`), plus `envelope_id`, `envelope_timestamp`, `envelope_type` and `data`.
@@ -37,10 +38,20 @@ pub struct Derivation {
     pub name: String,
     /// Its file, for messages.
     pub path: String,
-    /// The entity whose rows are locked first: index into the domain's entities.
-    pub lock: usize,
+    /// When it is computed.
+    pub when: When,
     /// Its statements; each takes the touched keys as `text[]`.
     pub statements: Vec<String>,
+}
+
+/// When derived rows are computed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// In the transaction of the batch that touched them, after the rows of this entity were locked: index into the
+    /// domain's entities.
+    Locked(usize),
+    /// Soon afterwards, by one process at a time: nobody waits for anybody's lock.
+    Later,
 }
 
 /// A column of `batch`.
@@ -124,13 +135,13 @@ impl Derivation {
     ///
     /// # Errors
     /// When the file has no statement.
-    pub fn compile(path: &str, text: &str, name: &str, lock: usize) -> Result<Self, String> {
+    pub fn compile(path: &str, text: &str, name: &str, when: When) -> Result<Self, String> {
         let relation = "touched as materialized (select key from unnest($1::text[]) as keys (key))";
         let statements: Vec<String> = split(text).iter().map(|sql| prepend(relation, sql)).collect();
         if statements.is_empty() {
             return Err(format!("{path}: there is no statement in the file"));
         }
-        Ok(Self { name: name.to_owned(), path: path.to_owned(), lock, statements })
+        Ok(Self { name: name.to_owned(), path: path.to_owned(), when, statements })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The running service: its tasks, and how they end. The first task that ends for any reason ends the process
 //! with its cause; a stop ends all of them, the batch in flight finished.
 
+mod deriver;
 mod feeder;
 mod idle;
 mod monitor;
@@ -57,7 +58,7 @@ pub struct Options {
 /// The parts of the service that run in this process.
 #[derive(Debug, Clone, Copy)]
 pub struct Parts {
-    /// Events into Postgres, and waiting events released.
+    /// Events into Postgres, waiting events released, and what is derived later.
     pub project: bool,
     /// Flags that change by the passing of time.
     pub timers: bool,
@@ -250,8 +251,9 @@ fn spawn(tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>, options: &Opti
         tasks.spawn(async move { ("worker", worker::work(shared, number, limits).await) });
     }
     if parts.project {
-        let shared = shared.clone();
-        tasks.spawn(async move { ("releaser", releaser::release_for_ever(shared).await) });
+        let (releasing, deriving) = (shared.clone(), shared.clone());
+        tasks.spawn(async move { ("releaser", releaser::release_for_ever(releasing).await) });
+        tasks.spawn(async move { ("deriver", deriver::derive_for_ever(deriving).await) });
     }
     if parts.timers {
         let shared = shared.clone();

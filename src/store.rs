@@ -15,6 +15,7 @@ mod history;
 mod hold;
 mod horizon;
 mod journey;
+mod later;
 mod lease;
 pub mod migrate;
 pub mod outbox;

@@ -1,4 +1,4 @@
-//! A proxy before Postgres that counts what happens in transactions: every `Sync` and every simple query that the
+//! A proxy before Postgres that counts what happens in transactions of batches: every `Sync` and every simple query that the
 //! client sends is a round trip.
 
 use std::io::{Read, Write};
@@ -51,7 +51,8 @@ fn forward(mut client: TcpStream, mut server: TcpStream, counts: &Counts) {
             return;
         }
         let query = if !is_first && head[0] == b'Q' { body.as_slice() } else { &[] };
-        in_transaction |= query.starts_with(b"begin");
+        // A batch begins together with asking which rules are in force; what is derived later begins alone.
+        in_transaction |= query.starts_with(b"begin;");
         if !is_first && in_transaction && matches!(head[0], b'S' | b'Q') {
             round_trips += 1;
         }

@@ -66,6 +66,8 @@ begin
             by_email := wanted;
         else
             select e.user_id into by_email from user_emails e where e.email = in_email;
+            -- The first may have made them known by their CSR id too.
+            select u.id into by_csr from users u where u.id = in_csr_id;
             update user_external_ids u set profile_id = by_email where u.id = identity_id;
             person := by_email;
         end if;

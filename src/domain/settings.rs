@@ -89,7 +89,10 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub(super) struct Derived {
     pub(super) name: String,
-    pub(super) lock: String,
+    /// The entity whose rows are locked first; none when it is derived later.
+    pub(super) lock: Option<String>,
+    #[serde(default)]
+    pub(super) later: bool,
 }
 
 #[derive(Deserialize)]

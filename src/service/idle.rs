@@ -1,9 +1,9 @@
-//! Ending once there is nothing more to do: the stream is drained, nothing that waits can be released, no timer is
-//! due, the outbox is empty and ClickHouse has everything.
+//! Ending once there is nothing more to do: the stream is drained, nothing that waits can be released, nothing is left
+//! to derive, no timer is due, the outbox is empty and ClickHouse has everything.
 
 use std::time::Duration;
 
-use super::{Shared, releaser};
+use super::{Shared, deriver, releaser};
 use crate::store::Connection;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -20,7 +20,9 @@ pub(super) async fn stop_when_idle(shared: Shared) -> anyhow::Result<()> {
             continue;
         }
         // Passes of its own, after the stream was seen drained: they see everything that was committed.
-        let nothing_left = !shared.parts.project || nothing_to_release(&shared, &mut connection).await;
+        let nothing_left = !shared.parts.project
+            || (nothing_to_release(&shared, &mut connection).await
+                && nothing_to_derive(&shared, &mut connection).await);
         // What is published comes back through the stream: so this is looked at before the stream once more.
         if nothing_left && nothing_due(&shared, &mut connection).await && is_drained(&shared).await {
             shared.stop.cancel();
@@ -37,6 +39,11 @@ async fn is_drained(shared: &Shared) -> bool {
 /// What another task or process is at is found, and not released by us: then it is not over.
 async fn nothing_to_release(shared: &Shared, connection: &mut Option<Connection>) -> bool {
     releaser::pass(shared, connection).await.is_some_and(|pass| pass.released.found == 0)
+}
+
+/// Another process may be the one that derives: then it is not over before we were, and found nothing.
+async fn nothing_to_derive(shared: &Shared, connection: &mut Option<Connection>) -> bool {
+    deriver::pass(shared, connection).await == Some(0)
 }
 
 /// No timer is due, the outbox is empty and everything is fed, as far as these are ours to work off.

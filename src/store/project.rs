@@ -10,6 +10,7 @@ use super::bind::bind;
 use super::{Error, Unit, Words};
 use crate::batch::{Batch, Ledger};
 use crate::domain::Entity;
+use crate::projection::When;
 
 impl Unit<'_> {
     /// Projects the events of one contract.
@@ -93,7 +94,8 @@ impl Unit<'_> {
     }
 
     fn touched(&self, ledger: &Ledger, entity: usize) -> BTreeSet<Uuid> {
-        let derived = ledger.touched.iter().filter(|(index, _)| self.domain.derivations[**index].lock == entity);
+        let locked = When::Locked(entity);
+        let derived = ledger.touched.iter().filter(|(index, _)| self.domain.derivations[**index].when == locked);
         derived.flat_map(|(_, keys)| keys.iter().filter_map(|key| Uuid::try_parse(key).ok())).collect()
     }
 
@@ -117,6 +119,9 @@ impl Unit<'_> {
         let domain = Arc::clone(&self.domain);
         for (index, keys) in &ledger.touched {
             let derivation = &domain.derivations[*index];
+            if derivation.when == When::Later {
+                continue;
+            }
             let keys: Vec<String> = keys.iter().cloned().collect();
             for statement in &derivation.statements {
                 sqlx::query(AssertSqlSafe(statement.clone()))

@@ -31,6 +31,29 @@ fn directory(csr: &mut Csr, system: &str, external_id: &str, email: &str, user_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_directories_that_tell_of_somebody_new_at_once_do_not_contradict_each_other() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let person = csr.id();
+    let running = world.start(&["--only", "project", "--workers", "1"]);
+    // As another worker that has projected the other directory's snapshot, and not committed yet.
+    let mut other = world.postgres().await;
+    let mut other = other.begin().await.expect("a transaction");
+    for sql in [
+        format!("insert into users (id, email) values ('{person}', 'ada@example.org')"),
+        format!("insert into user_emails (email, user_id) values ('ada@example.org', '{person}')"),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *other).await.expect("a statement");
+    }
+    world.publish_events(&[directory(&mut csr, "adp", "a-1", "ada@example.org", Some(person))]).await;
+    world.reaches(BLOCKED, |blocked| blocked == 1);
+    other.commit().await.expect("committed");
+    world.reaches("select count(*) from company_memberships", |snapshots| snapshots == 1);
+    assert_eq!(world.rows("select * from identity_conflicts").await, Vec::<Value>::new());
+    running.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_found_by_every_name_that_they_ever_had() {
     let world = World::new().await;
     let mut csr = Csr::new();

@@ -7,6 +7,7 @@ mod support;
 mod accounting; // `prove`: every message is accounted for
 mod cases; // conditions, facts and the rules of the CSR folder, in one-line cases and against a naive evaluator
 mod clickhouse; // what the feed relies on: inserts, tables that are exchanged, migrations
+mod company_days; // what companies' people did, day by day
 mod contention; // workers that change the same people at once lose nothing
 mod contracts; // contracts and the stream folder, and how their faults are reported
 mod corpus; // bad and odd input, alone and among healthy events

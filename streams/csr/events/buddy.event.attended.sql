@@ -9,4 +9,5 @@ select distinct on (attendance.id)
 from batch
 cross join lateral derived_id('milepost:attended:' || event_id || ':' || user_id) as attendance (id)
 order by attendance.id, envelope_timestamp, envelope_id
-on conflict (id) do nothing;
+on conflict (id) do nothing
+returning 'company_days' as touched, 'event ' || id as key;

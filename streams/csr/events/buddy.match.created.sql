@@ -22,8 +22,10 @@ created as (
     from batch
     order by match_id, envelope_timestamp, envelope_id
     on conflict (id) do nothing
-    returning participant_id, buddy_id)
+    returning id, participant_id, buddy_id)
 select derived.touched, person.id::text as key
 from created
 cross join lateral (values (participant_id), (buddy_id)) as person (id)
-cross join (values ('people'), ('enrollments')) as derived (touched);
+cross join (values ('people'), ('enrollments')) as derived (touched)
+union all
+select 'company_days', 'match ' || id from created;

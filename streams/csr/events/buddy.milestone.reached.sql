@@ -10,4 +10,5 @@ order by user_id, milestone_id, reached_at, envelope_timestamp, envelope_id
 on conflict (user_id, milestone) do update set
     reached_at = excluded.reached_at, metadata = excluded.metadata,
     event_id = excluded.event_id, event_at = excluded.event_at
-where (excluded.reached_at, excluded.event_at, excluded.event_id) < (known.reached_at, known.event_at, known.event_id);
+where (excluded.reached_at, excluded.event_at, excluded.event_id) < (known.reached_at, known.event_at, known.event_id)
+returning 'company_days' as touched, 'milestone ' || id as key;

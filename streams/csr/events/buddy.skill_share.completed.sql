@@ -28,4 +28,6 @@ calls as (
     order by 1
     on conflict (id) do nothing)
 select 'people' as touched, person.id::text as key
-from sessions cross join lateral (values (participant_id), (volunteer_id)) as person (id);
+from sessions cross join lateral (values (participant_id), (volunteer_id)) as person (id)
+union all
+select 'company_days', 'session ' || id from sessions;

@@ -10,6 +10,10 @@ order by company_id, envelope_timestamp desc, envelope_id desc
 on conflict (id) do update set
     name = excluded.name, industry = excluded.industry, country = excluded.country,
     country_code = excluded.country_code, settings = excluded.settings, is_active = excluded.is_active,
-    snapshot_at = excluded.snapshot_at, snapshot_event = excluded.snapshot_event
+    snapshot_at = excluded.snapshot_at, snapshot_event = excluded.snapshot_event,
+    -- What ClickHouse keeps of a company: a new version where that differs.
+    version = case when (company.industry, company.country, company.country_code)
+                        is distinct from (excluded.industry, excluded.country, excluded.country_code)
+                   then excluded.version else company.version end
 where company.snapshot_at is null
    or (excluded.snapshot_at, excluded.snapshot_event) > (company.snapshot_at, company.snapshot_event);

@@ -15,7 +15,8 @@ on conflict (source, source_id) do update set
     activity_date = excluded.activity_date, activity_name = excluded.activity_name,
     activity_type = excluded.activity_type, verified = excluded.verified,
     snapshot_at = excluded.snapshot_at, snapshot_event = excluded.snapshot_event
-where (excluded.snapshot_at, excluded.snapshot_event) > (known.snapshot_at, known.snapshot_event);
+where (excluded.snapshot_at, excluded.snapshot_event) > (known.snapshot_at, known.snapshot_event)
+returning 'company_days' as touched, 'volunteering ' || source || ' ' || source_id as key;
 
 -- Whom it names is remembered: what was said of people whom a later telling does not name is taken back.
 insert into volunteering_people (source, source_id, user_id)

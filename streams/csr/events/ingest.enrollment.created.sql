@@ -25,7 +25,8 @@ on conflict (source_system, source_id) do update set
     user_id = excluded.user_id, company_id = excluded.company_id, program_type = excluded.program_type,
     program_ref = excluded.program_ref, status = excluded.status, enrolled_at = excluded.enrolled_at,
     completed_at = excluded.completed_at, snapshot_at = excluded.snapshot_at, snapshot_event = excluded.snapshot_event
-where (excluded.snapshot_at, excluded.snapshot_event) > (known.snapshot_at, known.snapshot_event);
+where (excluded.snapshot_at, excluded.snapshot_event) > (known.snapshot_at, known.snapshot_event)
+returning 'company_days' as touched, 'enrollment ' || source_system || ' ' || source_id as key;
 
 -- A kind that has no program type has no row, nor does one that has become of that kind.
 delete from program_enrollments as enrollments

@@ -9,5 +9,7 @@ with given as (
     from batch
     order by rating_id, envelope_timestamp, envelope_id
     on conflict (id) do nothing
-    returning session_id)
-select distinct 'sessions' as touched, session_id::text as key from given;
+    returning id, session_id)
+select distinct 'sessions' as touched, session_id::text as key from given
+union all
+select 'company_days', 'rating ' || id from given;

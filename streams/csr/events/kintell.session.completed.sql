@@ -22,11 +22,13 @@ created as (
     from batch
     order by session_id, envelope_timestamp, envelope_id
     on conflict (id) do nothing
-    returning participant_id, volunteer_id)
+    returning id, participant_id, volunteer_id)
 select distinct derived.touched, person.id::text as key
 from created
 cross join lateral (values (participant_id), (volunteer_id)) as person (id)
-cross join (values ('people'), ('enrollments')) as derived (touched);
+cross join (values ('people'), ('enrollments')) as derived (touched)
+union all
+select 'company_days', 'session ' || id from created;
 
 -- Then those that were scheduled: locked in the order of the keys before the update, which itself has no order. The
 -- guard is for a second completion; a skill share of that id is none of these. Whom the schedule had named is touched
@@ -48,12 +50,14 @@ completed as (
         completed_event = told.envelope_id, completed_external_session_id = told.external_session_id
     from told join locked on locked.id = told.session_id
     where sessions.id = told.session_id
-    returning sessions.participant_id, sessions.volunteer_id,
+    returning sessions.id, sessions.participant_id, sessions.volunteer_id,
         locked.participant_id as participant_before, locked.volunteer_id as volunteer_before)
 select distinct derived.touched, person.id::text as key
 from completed
 cross join lateral (values (participant_id), (volunteer_id), (participant_before), (volunteer_before)) as person (id)
-cross join (values ('people'), ('enrollments')) as derived (touched);
+cross join (values ('people'), ('enrollments')) as derived (touched)
+union all
+select 'company_days', 'session ' || id from completed;
 
 -- Whom it names is remembered: what was said of people whom a later telling does not name is taken back.
 insert into kintell_session_people (session_id, user_id)

@@ -11,11 +11,13 @@ with created as (
     from batch
     order by session_id, envelope_timestamp desc, envelope_id desc
     on conflict (id) do nothing
-    returning participant_id, volunteer_id)
+    returning id, participant_id, volunteer_id)
 select distinct derived.touched, person.id::text as key
 from created
 cross join lateral (values (participant_id), (volunteer_id)) as person (id)
-cross join (values ('people'), ('enrollments')) as derived (touched);
+cross join (values ('people'), ('enrollments')) as derived (touched)
+union all
+select 'company_days', 'session ' || id from created;
 
 -- Then those that are known: locked in the order of the keys before the update, which itself has no order. The guard is
 -- for an older schedule that comes late; a skill share of that id is none of these. A completed session keeps what its
@@ -40,12 +42,14 @@ scheduled as (
         scheduled_event = told.envelope_id, scheduled_event_at = told.envelope_timestamp
     from told join locked on locked.id = told.session_id
     where sessions.id = told.session_id
-    returning sessions.participant_id, sessions.volunteer_id,
+    returning sessions.id, sessions.participant_id, sessions.volunteer_id,
         locked.participant_id as participant_before, locked.volunteer_id as volunteer_before)
 select distinct derived.touched, person.id::text as key
 from scheduled
 cross join lateral (values (participant_id), (volunteer_id), (participant_before), (volunteer_before)) as person (id)
-cross join (values ('people'), ('enrollments')) as derived (touched);
+cross join (values ('people'), ('enrollments')) as derived (touched)
+union all
+select 'company_days', 'session ' || id from scheduled;
 
 -- Whom it names is remembered: what was said of people whom a later telling does not name is taken back.
 insert into kintell_session_people (session_id, user_id)

@@ -11,18 +11,20 @@ created as (
     from scored
     order by score_id
     on conflict (id) do nothing
-    returning id)
-insert into evidence_snippets as known
-    (outcome_score_id, snippet_text, snippet_hash, embedding_ref, source_ref, scored_event, scored_event_at, created_at)
-select distinct on (snippet.hash)
-    scored.score_id, snippet.item ->> 'snippetText', snippet.hash, snippet.item ->> 'embeddingRef',
-    snippet.item ->> 'sourceRef', envelope_id, envelope_timestamp, scored_at
-from scored join created on created.id = scored.score_id
-cross join lateral jsonb_array_elements(snippets) with ordinality as one (item, place)
-cross join lateral (select one.item, lower(one.item ->> 'snippetHash') as hash) as snippet
-order by snippet.hash, envelope_timestamp, envelope_id, one.place
-on conflict (snippet_hash) do update set
-    outcome_score_id = excluded.outcome_score_id, snippet_text = excluded.snippet_text,
-    embedding_ref = excluded.embedding_ref, source_ref = excluded.source_ref,
-    scored_event = excluded.scored_event, scored_event_at = excluded.scored_event_at, created_at = excluded.created_at
-where (excluded.scored_event_at, excluded.scored_event) < (known.scored_event_at, known.scored_event);
+    returning id),
+resting_on as (
+    insert into evidence_snippets as known
+        (outcome_score_id, snippet_text, snippet_hash, embedding_ref, source_ref, scored_event, scored_event_at, created_at)
+    select distinct on (snippet.hash)
+        scored.score_id, snippet.item ->> 'snippetText', snippet.hash, snippet.item ->> 'embeddingRef',
+        snippet.item ->> 'sourceRef', envelope_id, envelope_timestamp, scored_at
+    from scored join created on created.id = scored.score_id
+    cross join lateral jsonb_array_elements(snippets) with ordinality as one (item, place)
+    cross join lateral (select one.item, lower(one.item ->> 'snippetHash') as hash) as snippet
+    order by snippet.hash, envelope_timestamp, envelope_id, one.place
+    on conflict (snippet_hash) do update set
+        outcome_score_id = excluded.outcome_score_id, snippet_text = excluded.snippet_text,
+        embedding_ref = excluded.embedding_ref, source_ref = excluded.source_ref,
+        scored_event = excluded.scored_event, scored_event_at = excluded.scored_event_at, created_at = excluded.created_at
+    where (excluded.scored_event_at, excluded.scored_event) < (known.scored_event_at, known.scored_event))
+select 'company_days' as touched, 'score ' || id as key from created;

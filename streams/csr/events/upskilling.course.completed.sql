@@ -16,6 +16,8 @@ told as (
         jsonb_strip_nulls(jsonb_build_object('final_score', final_score))
     from batch
     on conflict (event_id) do nothing
-    returning user_id)
+    returning event_id, user_id)
 select distinct derived.touched, told.user_id::text as key
-from told cross join (values ('courses'), ('enrollments')) as derived (touched);
+from told cross join (values ('courses'), ('enrollments')) as derived (touched)
+union all
+select 'company_days', 'course ' || event_id from told;

@@ -9,6 +9,8 @@ with told as (
             'verification_code', verification_code))
     from batch
     on conflict (event_id) do nothing
-    returning user_id)
+    returning event_id, user_id)
 select distinct derived.touched, told.user_id::text as key
-from told cross join (values ('courses'), ('enrollments')) as derived (touched);
+from told cross join (values ('courses'), ('enrollments')) as derived (touched)
+union all
+select 'company_days', 'course ' || event_id from told;

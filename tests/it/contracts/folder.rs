@@ -86,6 +86,7 @@ fn names_and_circles_are_looked_at_in_spite_of_other_faults() {
             ("stream.toml", "duplicate_window = \"2m\"", "duplicate_window = \"soon\""),
             ("stream.toml", "lock = \"person\"", "lock = \"parson\""),
             ("stream.toml", "name = \"enrollments\"", "name = \"enrolments\""),
+            ("stream.toml", "later = true", "later = false"),
             ("events/buddy.checkin.completed.schema.json", "\"entity\": \"match\"", "\"entity\": \"mach\""),
             (
                 "events/ingest.directory.synced.schema.json",
@@ -99,6 +100,7 @@ fn names_and_circles_are_looked_at_in_spite_of_other_faults() {
             "events/buddy.checkin.completed: no entity \"mach\"; stream.toml has session, person, match",
             "stream.toml: derived \"people\": no entity \"parson\"",
             "stream.toml: derived \"enrolments\": there is no derived/enrolments.sql",
+            "stream.toml: derived \"company_days\": it is either locked or derived later",
         ],
     );
 }

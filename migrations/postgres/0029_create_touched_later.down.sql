@@ -1,0 +1,3 @@
+-- Undoes 0029.
+
+drop table touched_later;

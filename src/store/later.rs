@@ -1,0 +1,116 @@
+//! What is derived later: rows that many events of many batches touch. Were they locked as other derived rows are, all
+//! workers would wait for each other; so a batch only notes what it touched, and one process computes for all.
+//!
+//! A note is committed together with what it is about. Whoever sees the note sees that too, in a later statement; a note
+//! that is not to be seen yet is taken another time. So the notes need no order, and their reader no horizon. Of two
+//! batches that touch the same rows, the one whose note is taken last is computed with both to be seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sqlx::AssertSqlSafe;
+
+use super::{Connection, Error, TRANSACTION_SECONDS_MAX, Unit, execute, within};
+use crate::batch::Ledger;
+use crate::projection::When;
+
+/// Advisory lock of the one that derives, held by its transaction.
+const DERIVER_LOCK: i64 = 0x6d69_6c65_0004;
+
+impl Unit<'_> {
+    /// Notes what the batch touched that is derived later: one statement, and nothing to wait for.
+    pub(crate) async fn touch_later(&mut self, ledger: &Ledger) -> Result<(), Error> {
+        let domain = Arc::clone(&self.domain);
+        let mut names: Vec<&str> = Vec::new();
+        let mut keys: Vec<&str> = Vec::new();
+        for (index, touched) in &ledger.touched {
+            let derivation = &domain.derivations[*index];
+            if derivation.when == When::Later {
+                names.extend(touched.iter().map(|_| derivation.name.as_str()));
+                keys.extend(touched.iter().map(String::as_str));
+            }
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        sqlx::query("insert into touched_later (name, key) select * from unnest($1::text[], $2::text[])")
+            .bind(names)
+            .bind(keys)
+            .execute(&mut *self.pg)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::classify("note what is derived later", error))
+    }
+}
+
+impl Connection {
+    /// Takes up to so many notes, the oldest first, and derives what they name, in one transaction; returns how many
+    /// there were. `None`: another process is at it.
+    ///
+    /// # Errors
+    /// As the database says; nothing has happened then, and the connection must be thrown away.
+    pub(crate) async fn derive_later(&mut self, limit: i64) -> Result<Option<usize>, Error> {
+        within(TRANSACTION_SECONDS_MAX, "deriving later", self.derive_touched(limit)).await
+    }
+
+    async fn derive_touched(&mut self, limit: i64) -> Result<Option<usize>, Error> {
+        execute(&mut self.pg, "begin").await?;
+        if !self.may_derive().await? {
+            execute(&mut self.pg, "rollback").await?;
+            return Ok(None);
+        }
+        let (taken, touched) = self.take_touched(limit).await?;
+        let domain = Arc::clone(&self.domain);
+        for (index, keys) in touched {
+            let derivation = &domain.derivations[index];
+            let keys: Vec<String> = keys.into_iter().collect();
+            for statement in &derivation.statements {
+                sqlx::query(AssertSqlSafe(statement.clone()))
+                    .bind(&keys)
+                    .execute(&mut self.pg)
+                    .await
+                    .map_err(|error| Error::classify(&format!("derive with {}", derivation.path), error))?;
+            }
+        }
+        execute(&mut self.pg, "commit").await?;
+        Ok(Some(taken))
+    }
+
+    /// Whether this transaction is the one that derives. Its statements are planned anew each time: they are long, run
+    /// seldom, and a plan of when the tables were small would be kept for ever.
+    async fn may_derive(&mut self) -> Result<bool, Error> {
+        let sql = "select pg_try_advisory_xact_lock($1) from set_config('plan_cache_mode', 'force_custom_plan', true)";
+        sqlx::query_scalar(sql)
+            .bind(DERIVER_LOCK)
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("ask to be the one that derives", error))
+    }
+
+    /// The notes, and what they name by the index of the derivation. Those of a domain that derives no such thing stay.
+    async fn take_touched(&mut self, limit: i64) -> Result<(usize, BTreeMap<usize, BTreeSet<String>>), Error> {
+        let later = |index: &usize| self.domain.derivations[*index].when == When::Later;
+        let later: Vec<usize> = (0..self.domain.derivations.len()).filter(later).collect();
+        let names: Vec<String> = later.iter().map(|index| self.domain.derivations[*index].name.clone()).collect();
+        if names.is_empty() {
+            return Ok((0, BTreeMap::new()));
+        }
+        let sql = "delete from touched_later
+             where id in (select id from touched_later where name = any($1) order by id limit $2)
+             returning name, key";
+        let notes: Vec<(String, String)> = sqlx::query_as(sql)
+            .bind(&names)
+            .bind(limit)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("take what was touched", error))?;
+        let taken = notes.len();
+        let mut touched: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+        for (name, key) in notes {
+            for (place, _) in names.iter().enumerate().filter(|(_, known)| **known == name) {
+                touched.entry(later[place]).or_default().insert(key.clone());
+            }
+        }
+        Ok((taken, touched))
+    }
+}
