@@ -5,6 +5,7 @@
 //! counts as many rows and computes the same hash. So nothing has to be known about what became of an insert whose
 //! answer was lost: it is looked up.
 
+pub mod mirrors;
 pub mod proof;
 pub mod rebuild;
 pub mod repair;

@@ -49,12 +49,25 @@ pub struct Domain {
     pub journey: Arc<Journey>,
     /// What analytics gets of the events.
     pub layout: Layout,
+    /// Tables whose rows analytics gets whenever they change.
+    pub mirrors: Vec<Mirror>,
     /// What projections may count, with the help text.
     pub counters: BTreeMap<String, String>,
     /// Names us in the free metadata of events that our own outbox published.
     pub own_source: String,
     own_types: Vec<String>,
     by_type: HashMap<String, Vec<usize>>,
+}
+
+/// A table whose rows analytics gets whenever they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Its name there.
+    pub name: String,
+    /// SQL for its rows, with a column `version`.
+    pub sql: String,
+    /// Where versions come from.
+    pub sequence: String,
 }
 
 impl Domain {
@@ -81,6 +94,7 @@ impl Domain {
         };
         check_names(&settings, &contracts, &mut faults);
         let derivations = derivations(files, &settings, &mut faults);
+        let mirrors = mirrors(files, &settings, &mut faults);
         let journey = journey(files, &settings, &contracts, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
@@ -100,6 +114,7 @@ impl Domain {
             own_types: settings.own_types,
             own_source: settings.own_source,
             layout: Layout::of(&contracts, files.get("analytics/known.sql")),
+            mirrors,
             contracts,
             projections,
             levels,
@@ -207,6 +222,22 @@ fn when(entry: &Derived, settings: &Settings) -> Result<When, String> {
             "{place}: it is either locked or derived later\n  hint: write `lock = \"…\"` (an entity) or `later = true`"
         )),
     }
+}
+
+fn mirrors(files: &Files, settings: &Settings, faults: &mut Vec<String>) -> Vec<Mirror> {
+    let mut mirrors = Vec::new();
+    for entry in &settings.mirrored {
+        let path = format!("analytics/{}.sql", entry.name);
+        match files.get(&path) {
+            Some(text) => {
+                let lines = text.lines().filter(|line| !line.starts_with("--"));
+                let sql = lines.collect::<Vec<_>>().join("\n").trim().trim_end_matches(';').to_owned();
+                mirrors.push(Mirror { name: entry.name.clone(), sql, sequence: entry.sequence.clone() });
+            }
+            None => faults.push(format!("stream.toml: mirrored {:?}: there is no {path}", entry.name)),
+        }
+    }
+    mirrors
 }
 
 /// Journeys need the contracts; while those have faults, what depends on them is not looked at.

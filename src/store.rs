@@ -18,6 +18,7 @@ mod journey;
 mod later;
 mod lease;
 pub mod migrate;
+mod mirrors;
 pub mod outbox;
 mod project;
 pub mod prove;
@@ -41,6 +42,7 @@ use crate::batch::Ledger;
 use crate::domain::Domain;
 
 pub(crate) use history::Chapter;
+pub(crate) use horizon::Horizon;
 pub use journey::Clock;
 pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};

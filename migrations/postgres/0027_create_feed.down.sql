@@ -8,6 +8,7 @@ begin
 end
 $$;
 
+drop table feed_mirrors;
 drop table feed_outdated;
 drop table feed_leases;
 drop table feed_ranges;

@@ -63,6 +63,15 @@ create table feed_outdated (
 
 comment on table feed_outdated is 'Positions that changed after their range was sealed: the range is replaced';
 
+create table feed_mirrors (
+    name       text        primary key,
+    version    bigint      not null,
+    changed_at timestamptz not null default now()
+);
+
+comment on table feed_mirrors is 'Tables whose rows are carried to ClickHouse whenever they change';
+comment on column feed_mirrors.version is 'Up to this version all rows are there';
+
 -- What is withdrawn after it was sealed has to leave ClickHouse too. (Everything else as in 0001.)
 create or replace function event_log_withdraw(positions bigint[]) returns void
 language plpgsql security definer set search_path = pg_catalog, public, pg_temp

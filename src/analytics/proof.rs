@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::mirrors::{differing, mirror_anew};
 use super::repair::{remove_strays, replace, sum_wrong_again};
 use super::tenure::{FEED, Tenure};
 use super::{Error, Target};
@@ -113,6 +114,8 @@ pub async fn prove(
             if proof.wrong_sums.len() as u64 == u64::from(NAMED_MAX) { " or more" } else { "" },
         ));
     }
+    let mirrors = differing(connection, sink).await?;
+    proof.problems.extend(mirrors.into_iter().map(|(_, problem)| problem));
     proof.differing = proof.all_differing.iter().copied().take(NAMED_MAX as usize).collect();
     Ok(proof)
 }
@@ -150,6 +153,10 @@ pub async fn prove_feed(
         let mut repaired = replace(&mut connection, sink, &target, &found.all_differing, &tenure).await?;
         repaired.extend(remove_strays(&mut connection, sink, &target).await?);
         repaired.extend(sum_wrong_again(sink, &target, "true").await?);
+        for (table, _) in differing(&mut connection, sink).await? {
+            mirror_anew(&mut connection, sink, &target, &table, &tenure).await?;
+            repaired.push(table.name);
+        }
         repaired.sort();
         repaired.dedup();
         let proof = prove(&mut connection, sink, &target, since).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
+use super::mirrors::mirror_anew;
 use super::proof::{FeedProof, RANGES_AT_ONCE, prove};
 use super::repair::replace;
 use super::tenure::{FEED, REBUILD, Tenure};
@@ -74,6 +75,9 @@ pub async fn rebuild(
             if is_exchanged && proof.problems.is_empty() {
                 connection.begin_exchange(target.generation).await?;
                 finish_exchange(&mut connection, sink).await?;
+                for mirror in &connection.domain().mirrors {
+                    mirror_anew(&mut connection, sink, &target, mirror, &feed).await?;
+                }
             }
             if !proof.problems.is_empty() {
                 // Not to be gone on with: the next call begins anew.

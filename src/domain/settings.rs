@@ -80,6 +80,7 @@ pub struct Settings {
     pub(super) event_log: String,
     pub(super) entities: Vec<Entity>,
     pub(super) derived: Vec<Derived>,
+    pub(super) mirrored: Vec<Mirrored>,
     pub(super) counters: BTreeMap<String, String>,
     pub(super) own_types: Vec<String>,
     pub(super) own_source: String,
@@ -95,6 +96,13 @@ pub(super) struct Derived {
     pub(super) later: bool,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Mirrored {
+    pub(super) name: String,
+    pub(super) sequence: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -108,6 +116,8 @@ struct File {
     entities: Vec<Entity>,
     #[serde(default)]
     derived: Vec<Derived>,
+    #[serde(default)]
+    mirrored: Vec<Mirrored>,
     #[serde(default)]
     counters: BTreeMap<String, String>,
     #[serde(default)]
@@ -216,6 +226,9 @@ impl File {
         for name in self.counters.keys().chain([&self.store.event_log]) {
             identifier("name", name, faults);
         }
+        for name in self.mirrored.iter().flat_map(|mirrored| [&mirrored.name, &mirrored.sequence]) {
+            identifier("mirrored", name, faults);
+        }
         let stream = Stream {
             name: self.stream.name,
             subjects: self.stream.subjects,
@@ -253,6 +266,7 @@ impl File {
             event_log: self.store.event_log,
             entities: self.entities,
             derived: self.derived,
+            mirrored: self.mirrored,
             counters: self.counters,
             own_types: self.own.types,
             own_source: self.own.source,

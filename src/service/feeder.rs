@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Shared;
+use crate::analytics::mirrors::{horizons, mirror};
 use crate::analytics::rebuild::finish_exchange;
 use crate::analytics::repair::replace;
 use crate::analytics::tenure::{FEED, RENEW_EVERY, Renewed, Tenure};
@@ -22,6 +23,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY_UNTIL_IDLE: Duration = Duration::from_millis(50);
 /// How often ranges that were fed are merged.
 const MERGE_EVERY: Duration = Duration::from_secs(60);
+/// How often mirrored tables are looked at while there are ranges to carry.
+const MIRROR_EVERY: Duration = Duration::from_secs(5);
 /// Somebody asked for the lease: so long it is left to them.
 const STAND_BACK: Duration = Duration::from_secs(2);
 
@@ -106,11 +109,16 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
         }
     }
     let mut next = None;
-    let mut merged_at = Instant::now();
+    let (mut merged_at, mut mirrored_at) = (Instant::now(), Instant::now());
+    let mut horizons = horizons(&marking);
     loop {
         if merged_at.elapsed() > MERGE_EVERY {
             marking.merge_ranges(target.generation).await?;
             merged_at = Instant::now();
+        }
+        if next.is_none() || mirrored_at.elapsed() > MIRROR_EVERY {
+            mirror(&mut marking, sink, &mut horizons, tenure).await?;
+            mirrored_at = Instant::now();
         }
         if next.is_none() {
             let outdated = marking.outdated(target.generation).await?;

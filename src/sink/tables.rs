@@ -133,6 +133,18 @@ impl Sink {
         count.ok_or_else(|| self.nonsense("count rows"))
     }
 
+    /// How many rows a mirrored table has, the sum of their versions, and the greatest; of each row the latest version.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn mirror_sum(&self, table: &str) -> Result<(i64, i64, i64), Error> {
+        let sql = format!("select count(), sum(version), max(version) from {} final", identifier(table));
+        let row = self.rows(&sql, &super::ranges::CONSISTENT).await?.into_iter().next().unwrap_or_default();
+        let number = |index: usize| row.get(index)?.as_ref()?.parse().ok();
+        let sum = (|| Some((number(0)?, number(1)?, number(2)?)))();
+        sum.ok_or_else(|| self.nonsense("sum up a mirrored table"))
+    }
+
     /// Makes the view that keeps the sums of a table of raw events.
     ///
     /// # Errors
@@ -215,7 +227,10 @@ impl Sink {
     }
 
     /// Names and types of a table's columns.
-    async fn columns(&self, table: &str) -> Result<Vec<(String, String)>, Error> {
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn columns(&self, table: &str) -> Result<Vec<(String, String)>, Error> {
         let sql = format!(
             "select name, type from system.columns where database = {} and table = {} order by position",
             literal(self.database()),

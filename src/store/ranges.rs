@@ -155,10 +155,11 @@ impl Connection {
              and not exists (select from feed_outdated)",
             self.domain.event_log
         );
-        sqlx::query_scalar(AssertSqlSafe(sql))
+        let is_fed: bool = sqlx::query_scalar(AssertSqlSafe(sql))
             .fetch_one(&mut self.pg)
             .await
-            .map_err(|error| Error::classify("look whether all is fed", error))
+            .map_err(|error| Error::classify("look whether all is fed", error))?;
+        Ok(is_fed && self.is_mirrored().await?)
     }
 
     /// How far the feed is behind: positions given out and not fed, and seconds since the first of them was received.
