@@ -56,7 +56,10 @@ fn settings_that_cannot_be_are_refused_with_a_hint() {
             command.env("NATS_URL", "nats://127.0.0.1:1");
             let output = command.output().expect("the binary runs");
             let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.code() == Some(2) && said.contains("CLICKHOUSE_URL"), "{url}, {arguments:?}: {said}");
+            assert!(
+                output.status.code() == Some(2) && said.contains("hint: ") && said.contains("CLICKHOUSE_URL"),
+                "{url}, {arguments:?}: {said}"
+            );
         }
     }
 }

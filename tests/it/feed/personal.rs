@@ -108,7 +108,8 @@ async fn no_byte_of_what_is_personal_is_in_any_table() {
     for event_type in ["buddy.thing.seen", "external.user.deleted"] {
         events.push(csr.event(event_type, everything(3)));
     }
-    let mut newer = csr.event("ingest.directory.synced", directory("00000000-0000-4000-8000-0000000000ee", SECRET));
+    let mut newer = csr.event("ingest.directory.synced", directory("00000000-0000-4000-8000-0000000000ee", "newer"));
+    personal(&mut newer["data"]);
     newer["metadata"]["version"] = json!("v9");
     events.push(newer);
     let mut shapes: Vec<Value> = events.iter().map(|_| csr.event("buddy.thing.seen", everything(1))).collect();

@@ -114,7 +114,7 @@ async fn what_was_withdrawn_since_a_generation_was_begun_is_not_in_it() {
     world.feed();
     world.is_all_there().await;
     world.succeed(&["rebuild", "analytics", "--swap"]);
-    world.is_well(&[]);
+    world.adds_up(&[]);
     world.is_all_there().await;
     // The same in the generation that is gone back to.
     let withdraw =
@@ -124,13 +124,13 @@ async fn what_was_withdrawn_since_a_generation_was_begun_is_not_in_it() {
     world.succeed(&["rebuild", "analytics", "--rollback"]);
     world.feed();
     world.is_all_there().await;
-    world.is_well(&[]);
+    world.adds_up(&[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_see_a_complete_table_all_the_time_and_events_go_on_arriving() {
     let world = World::fed().await;
-    let log = world.generate(&["--people", "150", "--seed", "11"]);
+    let log = world.generate(&["--events", "3000", "--people", "150", "--seed", "11"]);
     let (half, rest) = log.split_at(log.len() / 2);
     world.publish(half).await;
     let service = world.start(&["--batch", "50"]);
