@@ -87,7 +87,7 @@ fn expected(event: &Value, as_published: &Value) -> Value {
         "user_id": user,
         "company_id": data.get("companyId").cloned().unwrap_or_else(|| known(COMPANY)),
         "program_id": known(PROGRAM), "campaign_id": known(CAMPAIGN),
-        "event_time": moment(data.get(time).unwrap_or(&meta["timestamp"])), "correlation_id": meta["correlationId"],
+        "event_time": moment(data.get(time).unwrap_or_else(|| &meta["timestamp"])), "correlation_id": meta["correlationId"],
         "minutes": minutes, "rating": rating, "points": points, "amount": null, "payload": open(as_published),
     })
 }

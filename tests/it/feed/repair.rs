@@ -93,14 +93,13 @@ async fn beside_a_running_service_it_gets_the_lease_and_gives_it_back() {
     let service = world.start(&[]);
     let holder = "select count(*) from feed_leases where name = 'feed' and expires_at > now()";
     world.reaches(holder, |held| held == 1);
-    for round in 0..2 {
+    for (fed, (_, statements, ..)) in (28..).zip(&DAMAGES[..2]) {
         let epoch = world.number("select epoch from feed_leases where name = 'feed'").await;
-        damage(&world, DAMAGES[round].1, ranges[1]);
+        damage(&world, statements, ranges[1]);
         world.is_well(&["--repair"]);
         let nobody = "select count(*) from feed_leases where wanted_by is not null";
         assert_eq!(world.number(nobody).await, 0, "whoever has what they wanted wants it no more");
         world.publish_events(&[happened(&mut csr, "2026-06-20T00:00:00Z")]).await;
-        let fed = i64::try_from(28 + round).expect("a number");
         eventually("the service to go on", || {
             (world.analytics().number("select count() from events_raw") == fed).then_some(())
         });
