@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::feed::{Body, Layout, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, Row};
 use crate::sink::tables::AGGREGATED;
 use crate::sink::{self, Sink};
-use crate::store::{self, Connection};
+use crate::store::{self, Connection, LEASE_SECONDS};
 
 /// The table of raw events that everybody reads.
 pub const RAW: &str = "events_raw";
@@ -69,6 +69,11 @@ pub enum Error {
     /// The lease is another's, or the range was sealed by another.
     #[error("another process feeds now")]
     Elsewhere,
+    /// Somebody else builds a generation, or exchanges one.
+    #[error(
+        "another process is rebuilding now\n  hint: a rebuild that was killed is gone on with after {LEASE_SECONDS} s"
+    )]
+    Rebuilding,
     /// What ClickHouse holds of a range is not what was sealed.
     #[error(
         "ClickHouse holds {found_events} rows of positions {first} to {last} where {events} were sealed, or others\n  \
@@ -108,7 +113,7 @@ impl Error {
             Self::Sink(sink::Error::Silent { .. }) => "silent",
             Self::Sink(sink::Error::Fault { .. }) | Self::Version(_) => "fault",
             Self::Differs { .. } | Self::Unreadable { .. } => "differs",
-            Self::NoTime | Self::Elsewhere => "lease",
+            Self::NoTime | Self::Elsewhere | Self::Rebuilding => "lease",
         }
     }
 }

@@ -91,8 +91,9 @@ impl Sink {
     /// # Errors
     /// When the address cannot be read: what is wrong with it, without its password.
     pub fn new(settings: &Settings) -> Result<Self, String> {
-        let mut url: url::Url =
-            settings.url.parse().map_err(|error| format!("CLICKHOUSE_URL cannot be read: {error}"))?;
+        let mut url: url::Url = settings.url.parse().map_err(|error| {
+            format!("CLICKHOUSE_URL cannot be read: {error}\n  hint: http://user:password@host:8123")
+        })?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err("CLICKHOUSE_URL is not an HTTP address\n  hint: http://user:password@host:8123".into());
         }

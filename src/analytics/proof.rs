@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::mirrors::{differing, mirror_anew};
+use super::rebuild::finish_exchange;
 use super::repair::{remove_strays, replace, sum_wrong_again};
 use super::tenure::{FEED, Tenure};
 use super::{Error, Target};
@@ -103,7 +104,7 @@ pub async fn prove(
     proof.unfed = connection.unfed_events(target.generation).await?;
     let condition = since.map_or_else(
         || "true".to_owned(),
-        |since| format!("hour >= toDateTime64('{}', 0, 'UTC')", since.format("%Y-%m-%d %H:59:59")),
+        |since| format!("hour >= toDateTime64('{}', 6, 'UTC')", since.format("%Y-%m-%d %H:%M:%S%.6f")),
     );
     proof.wrong_sums = sink.wrong_sums(&target.table, &target.aggregated, &condition, NAMED_MAX).await?;
     if let Some(first) = proof.wrong_sums.first() {
@@ -145,6 +146,7 @@ pub async fn prove_feed(
         Err(error) => return Err(error),
     };
     let work = async {
+        finish_exchange(&mut connection, sink).await?;
         let target = Target::current(&mut connection).await?;
         let found = prove(&mut connection, sink, &target, since).await?;
         if !is_repaired || found.problems.is_empty() {

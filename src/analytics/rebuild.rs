@@ -57,10 +57,15 @@ pub async fn rebuild(
     let [mut connection, mut renewing, mut feeding] =
         [store.connect_unhurried().await?, store.connect().await?, store.connect().await?];
     let Some(tenure) = Tenure::begin(&mut renewing, REBUILD, false).await? else {
-        return Err(Error::Elsewhere);
+        return Err(Error::Rebuilding);
     };
     let work = async {
         let began = Instant::now();
+        if connection.exchanging_generation().await?.is_some() {
+            // What is decided is finished first: the tables that it has beside are not to be built over.
+            let feed = Tenure::demand(&mut feeding, FEED).await?;
+            Box::pin(feed.during(&mut feeding, finish_exchange(&mut connection, sink))).await?;
+        }
         let target = prepare(&mut connection, sink).await?;
         let mut events = catch_up(&mut connection, sink, &target, &tenure, &progress).await?;
         // From here on nobody else feeds: what is left is little.
@@ -107,7 +112,8 @@ async fn prepare(connection: &mut Connection, sink: &Sink) -> Result<Target, Err
     let is_there = sink.comment(RAW_NEXT).await? == Some(comment.clone())
         && sink.comment(AGGREGATED_NEXT).await? == Some(comment.clone())
         && sink.exists(VIEW_NEXT).await?;
-    if !is_there {
+    // What was withdrawn from the store since, the feed has taken out of the tables that are read, and of no others.
+    if !is_there || !connection.differing_from_store(generation).await?.is_empty() {
         sink.remove(VIEW_NEXT).await?;
         connection.forget_ranges(generation).await?;
         sink.make_like(RAW, RAW_NEXT, &comment).await?;
@@ -163,6 +169,7 @@ pub async fn rebuild_span(
     let [mut connection, mut feeding] = [store.connect_unhurried().await?, store.connect().await?];
     let feed = Tenure::demand(&mut feeding, FEED).await?;
     let work = async {
+        finish_exchange(&mut connection, sink).await?;
         let target = Target::current(&mut connection).await?;
         let moment = |at: DateTime<Utc>| format!("toDateTime64('{}', 6, 'UTC')", at.format("%Y-%m-%d %H:%M:%S%.6f"));
         let bounds = [
@@ -203,6 +210,9 @@ pub async fn finish_exchange(connection: &mut Connection, sink: &Sink) -> Result
     for (table, next, previous) in [(RAW, RAW_NEXT, RAW_PREVIOUS), (AGGREGATED, AGGREGATED_NEXT, AGGREGATED_PREVIOUS)] {
         if sink.comment(table).await? != wanted {
             let from = if sink.comment(next).await? == wanted { next } else { previous };
+            if sink.comment(from).await? != wanted {
+                return Err(Error::Version(format!("there is no table {table} of generation {generation} to be read")));
+            }
             sink.exchange(table, from).await?;
         }
         if before.is_some() && sink.comment(next).await? == before {
@@ -219,7 +229,7 @@ pub async fn finish_exchange(connection: &mut Connection, sink: &Sink) -> Result
 /// # Errors
 /// [`Error::Version`] when there is none any more.
 pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
-    Box::pin(alone(store, async |connection| {
+    Box::pin(alone(store, sink, async |connection| {
         let previous = connection.previous_generation().await?;
         let is_there = sink.comment(RAW_PREVIOUS).await? == previous.map(comment);
         let Some(generation) = previous.filter(|_| is_there) else {
@@ -227,6 +237,9 @@ pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
         };
         connection.begin_exchange(generation).await?;
         finish_exchange(connection, sink).await?;
+        // What was withdrawn from the store meanwhile has been taken out of the other generation.
+        let differing = connection.differing_from_store(generation).await?;
+        connection.note_outdated(&differing).await?;
         Ok(generation)
     }))
     .await
@@ -237,7 +250,7 @@ pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
 /// # Errors
 /// When one of the two databases fails.
 pub async fn drop_previous(store: &Store, sink: &Sink) -> Result<bool, Error> {
-    Box::pin(alone(store, async |connection| {
+    Box::pin(alone(store, sink, async |connection| {
         let is_there = sink.exists(RAW_PREVIOUS).await?;
         sink.remove(RAW_PREVIOUS).await?;
         sink.remove(AGGREGATED_PREVIOUS).await?;
@@ -248,13 +261,21 @@ pub async fn drop_previous(store: &Store, sink: &Sink) -> Result<bool, Error> {
 }
 
 /// Does something while nobody feeds and nobody rebuilds.
-async fn alone<T>(store: &Store, work: impl AsyncFnOnce(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
+async fn alone<T>(
+    store: &Store,
+    sink: &Sink,
+    work: impl AsyncFnOnce(&mut Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
     let [mut connection, mut renewing, mut feeding] =
         [store.connect_unhurried().await?, store.connect().await?, store.connect().await?];
-    let rebuild = Tenure::begin(&mut renewing, REBUILD, false).await?.ok_or(Error::Elsewhere)?;
+    let rebuild = Tenure::begin(&mut renewing, REBUILD, false).await?.ok_or(Error::Rebuilding)?;
     let both = async {
         let feed = Tenure::demand(&mut feeding, FEED).await?;
-        Box::pin(feed.during(&mut feeding, work(&mut connection))).await
+        let work = async {
+            finish_exchange(&mut connection, sink).await?;
+            work(&mut connection).await
+        };
+        Box::pin(feed.during(&mut feeding, work)).await
     };
     Box::pin(rebuild.during(&mut renewing, both)).await
 }

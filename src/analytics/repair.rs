@@ -8,12 +8,14 @@ use crate::store::Connection;
 use super::tenure::Tenure;
 use super::{Error, Target, read};
 
+/// Spans of positions named in one query; ClickHouse takes some thousands.
+const SPANS_MAX: usize = 1000;
 /// Where replaced partitions are prepared.
 const RAW_BESIDE: &str = "events_raw_repair";
 const AGGREGATED_BESIDE: &str = "events_aggregated_repair";
 
-/// Replaces ranges, and with them the partitions that they have rows in. Our lease keeps everybody else from writing.
-/// Killed at any point, it is simply done again.
+/// Replaces ranges, in order, and with them the partitions that they have rows in. Our lease keeps everybody else from
+/// writing. Killed at any point, it is simply done again.
 ///
 /// # Errors
 /// When one of the two databases fails; what is read is then as before or partly replaced.
@@ -24,17 +26,39 @@ pub async fn replace(
     ranges: &[(i64, i64)],
     tenure: &Tenure,
 ) -> Result<Vec<String>, Error> {
-    if ranges.is_empty() {
-        return Ok(Vec::new());
+    let mut partitions = Vec::new();
+    let mut rest = ranges;
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at(nameable(rest));
+        partitions.extend(replace_some(connection, sink, target, some, tenure).await?);
+        rest = others;
     }
+    partitions.sort();
+    partitions.dedup();
+    Ok(partitions)
+}
+
+/// How many of these ranges one query can name, neighbours being named as one.
+fn nameable(ranges: &[(i64, i64)]) -> usize {
+    let gaps = ranges.windows(2).enumerate().filter(|(_, two)| two[0].1 + 1 != two[1].0);
+    gaps.map(|(index, _)| index + 1).nth(SPANS_MAX - 1).unwrap_or(ranges.len())
+}
+
+async fn replace_some(
+    connection: &mut Connection,
+    sink: &Sink,
+    target: &Target,
+    ranges: &[(i64, i64)],
+    tenure: &Tenure,
+) -> Result<Vec<String>, Error> {
     sink.make_like(&target.table, RAW_BESIDE, "being prepared").await?;
     let mut resealed = Vec::new();
     for (first, last) in ranges {
-        resealed.push((*first, write_beside(connection, sink, target.generation, (*first, *last), tenure).await?));
+        let outdated = connection.outdated_between(*first, *last).await?;
+        let range = write_beside(connection, sink, target.generation, (*first, *last), tenure).await?;
+        resealed.push((range, outdated));
     }
-    let within: Vec<String> =
-        ranges.iter().map(|(first, last)| format!("position between {first} and {last}")).collect();
-    let within = within.join(" or ");
+    let within = within(ranges);
     let mut partitions = sink.partitions(RAW_BESIDE, "true").await?;
     partitions.extend(sink.partitions(&target.table, &within).await?);
     partitions.sort();
@@ -47,11 +71,24 @@ pub async fn replace(
         sink.replace_partition(&target.table, RAW_BESIDE, partition).await?;
     }
     sum_again(sink, target, &partitions).await?;
-    for (first, (events, hash)) in resealed {
-        connection.replaced(target.generation, first, events, hash).await?;
+    for (range, outdated) in resealed {
+        connection.replaced(&range, &outdated).await?;
     }
     sink.remove(RAW_BESIDE).await?;
     Ok(partitions)
+}
+
+/// SQL for the positions of some ranges.
+fn within(ranges: &[(i64, i64)]) -> String {
+    let mut spans: Vec<(i64, i64)> = Vec::new();
+    for (first, last) in ranges {
+        match spans.last_mut() {
+            Some(span) if span.1 + 1 == *first => span.1 = *last,
+            _ => spans.push((*first, *last)),
+        }
+    }
+    let spans: Vec<String> = spans.iter().map(|(first, last)| format!("position between {first} and {last}")).collect();
+    format!("({})", spans.join(" or "))
 }
 
 /// Computes the sums of some partitions again from the raw events there.
@@ -115,14 +152,14 @@ pub async fn complete_sums(sink: &Sink, target: &Target, (first, last): (i64, i6
     sum_wrong_again(sink, target, &hours).await.map(|_| ())
 }
 
-/// Writes what the store has between two positions beside the table; gives number and hash.
+/// Writes what the store has between two positions beside the table; gives the range without its rows.
 async fn write_beside(
     connection: &mut Connection,
     sink: &Sink,
     generation: i32,
     (first, last): (i64, i64),
     tenure: &Tenure,
-) -> Result<(i64, u64), Error> {
+) -> Result<Range, Error> {
     let beside = Target { generation, table: RAW_BESIDE.to_owned(), aggregated: AGGREGATED_BESIDE.to_owned() };
     let (mut after, mut events, mut hash) = (first - 1, 0, 0_u64);
     while let Some((read_to, body)) = read(connection, after, last, RANGE_EVENTS_MAX).await? {
@@ -133,5 +170,5 @@ async fn write_beside(
         super::verify(connection, sink, &beside, &range).await?;
         after = read_to;
     }
-    Ok((events, hash))
+    Ok(Range { generation, first, last, events, hash, body: bytes::Bytes::new(), text: None })
 }

@@ -50,7 +50,16 @@ impl Tenure {
         name: &'static str,
         is_urgent: bool,
     ) -> Result<Option<Self>, Error> {
-        let (holder, asked) = (Uuid::new_v4(), Instant::now());
+        Self::begin_as(Uuid::new_v4(), connection, name, is_urgent).await
+    }
+
+    async fn begin_as(
+        holder: Uuid,
+        connection: &mut Connection,
+        name: &'static str,
+        is_urgent: bool,
+    ) -> Result<Option<Self>, Error> {
+        let asked = Instant::now();
         Ok(match connection.lease(name, holder, is_urgent).await? {
             Lease::Held { epoch, .. } => Some(Self { name, holder, epoch, until: Mutex::new(end(asked)) }),
             Lease::Elsewhere => None,
@@ -63,8 +72,10 @@ impl Tenure {
     /// As the database says; [`super::Error::Elsewhere`] when it was not let go of in time.
     pub async fn demand(connection: &mut Connection, name: &'static str) -> Result<Self, super::Error> {
         let deadline = Instant::now() + Duration::from_secs(3 * LEASE_SECONDS);
+        // One name for all tries: whoever gets what they wanted must be known as the one who wanted it.
+        let holder = Uuid::new_v4();
         while Instant::now() < deadline {
-            if let Some(tenure) = Self::begin(connection, name, true).await? {
+            if let Some(tenure) = Self::begin_as(holder, connection, name, true).await? {
                 return Ok(tenure);
             }
             tokio::time::sleep(DEMAND_EVERY).await;

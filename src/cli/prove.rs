@@ -24,16 +24,16 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
-    let domain = settings.domain()?;
-    let store = settings.store(domain.clone())?;
-    let mut connection = store.connect_unhurried().await?;
-    super::verify_version(&mut connection).await?;
-    let source = settings.source(domain).await?;
     let sink = settings.sink.sink()?;
     if args.repair && sink.is_none() {
         let hint = "hint: --repair replaces what differs in ClickHouse";
         return Err(Failure::Configuration(vec![format!("CLICKHOUSE_URL is not set\n  {hint}")]));
     }
+    let domain = settings.domain()?;
+    let store = settings.store(domain.clone())?;
+    let mut connection = store.connect_unhurried().await?;
+    super::verify_version(&mut connection).await?;
+    let source = settings.source(domain).await?;
     let mut proof = prove::prove(&mut connection, &source).await?;
     if let Some(sink) = sink {
         sink.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;

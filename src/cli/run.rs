@@ -67,6 +67,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     let domain = settings.domain()?;
     let store = settings.store(domain.clone())?;
     let health = Health::default();
+    let sink = settings.sink.sink()?;
     let stop = stop_on_signal()?;
     let listener = http::bind(args.http_addr).await.map_err(|error| {
         let hint = "hint: another milepost may run; set MILEPOST_HTTP_ADDR to another port, or to port 0 for any";
@@ -83,7 +84,6 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     super::verify_version(&mut connection).await?;
     connection.verify_rules().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
     drop(connection);
-    let sink = settings.sink.sink()?;
     let mut parts = args.parts();
     if parts.analytics && sink.is_none() {
         tracing::info!("CLICKHOUSE_URL is not set: nothing is fed to ClickHouse");

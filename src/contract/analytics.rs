@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 
 use super::Shape;
 
+/// Smaller numbers are zero: a decimal has no room for them.
+const SMALLEST: f64 = 1e-27;
+
 /// What a contract says about analytics.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Analytics {
@@ -59,7 +62,11 @@ impl Measure {
 
 fn number_at(data: &Value, path: &[String]) -> Option<Decimal> {
     let value = path.iter().try_fold(data, |value, name| value.get(name))?;
-    let text = value.as_number()?.to_string();
+    let number = value.as_number()?;
+    if number.as_f64().is_some_and(|number| number.abs() < SMALLEST) {
+        return Some(Decimal::ZERO);
+    }
+    let text = number.to_string();
     text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
 }
 

@@ -12,6 +12,8 @@ use crate::feed::{Known, Range, Stored};
 
 /// Positions within which fed ranges are merged.
 const MERGED_POSITIONS: i64 = 100_000;
+/// Ranges read at a time.
+const RANGES_AT_ONCE: i64 = 2000;
 
 impl Connection {
     /// Stored events after a position and up to another, in order; as many as the limits allow, but one at least.
@@ -152,7 +154,8 @@ impl Connection {
                  where state = 'current'), 0))
              and not exists (select from feed_ranges join feed_generations using (generation)
                              where state = 'current' and fed_at is null)
-             and not exists (select from feed_outdated)",
+             and not exists (select from feed_outdated join feed_ranges on position between first_position and last_position
+                             join feed_generations using (generation) where state = 'current')",
             self.domain.event_log
         );
         let is_fed: bool = sqlx::query_scalar(AssertSqlSafe(sql))
@@ -277,6 +280,30 @@ impl Connection {
             .map_err(|error| Error::classify("count what is to be fed", error))
     }
 
+    /// Fed ranges of a generation that are not of as many events as the store has there now.
+    pub(crate) async fn differing_from_store(&mut self, generation: i32) -> Result<Vec<i64>, Error> {
+        let (mut differing, mut from) = (Vec::new(), 0);
+        loop {
+            let ranges = self.fed_ranges(generation, from, RANGES_AT_ONCE).await?;
+            let Some(last) = ranges.last() else {
+                return Ok(differing);
+            };
+            from = last.last_position + 1;
+            differing
+                .extend(ranges.iter().filter(|range| range.stored != range.events).map(|range| range.first_position));
+        }
+    }
+
+    /// Notes that the ranges of these positions are to be replaced.
+    pub(crate) async fn note_outdated(&mut self, positions: &[i64]) -> Result<(), Error> {
+        sqlx::query("insert into feed_outdated (position) select * from unnest($1) on conflict do nothing")
+            .bind(positions)
+            .execute(&mut self.pg)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::classify("note outdated positions", error))
+    }
+
     /// Ranges with positions that changed after they were sealed.
     pub(crate) async fn outdated(&mut self, generation: i32) -> Result<Vec<(i64, i64)>, Error> {
         sqlx::query_as(
@@ -331,18 +358,30 @@ impl Connection {
         within(TRANSACTION_SECONDS_MAX, "merging fed ranges", merging).await
     }
 
-    /// Writes down what a range that was replaced holds now.
-    pub(crate) async fn replaced(&mut self, generation: i32, first: i64, events: i64, hash: u64) -> Result<(), Error> {
+    /// Positions between two that changed after they were sealed, as far as that is committed.
+    pub(crate) async fn outdated_between(&mut self, first: i64, last: i64) -> Result<Vec<i64>, Error> {
+        sqlx::query_scalar("select position from feed_outdated where position between $1 and $2")
+            .bind(first)
+            .bind(last)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look for outdated positions", error))
+    }
+
+    /// Writes down what a range that was replaced holds now, and that these outdated positions are done with: those
+    /// that were noted before it was read, for what is noted later it may hold yet.
+    pub(crate) async fn replaced(&mut self, range: &Range, outdated: &[i64]) -> Result<(), Error> {
         sqlx::query(
             "with replaced as (
                  update feed_ranges set events = $3, content_hash = $4, fed_at = clock_timestamp(), body = null
-                 where generation = $1 and first_position = $2 returning first_position, last_position)
-             delete from feed_outdated using replaced where position between first_position and last_position",
+                 where generation = $1 and first_position = $2 returning 1)
+             delete from feed_outdated using replaced where position = any($5)",
         )
-        .bind(generation)
-        .bind(first)
-        .bind(events)
-        .bind(hash.cast_signed())
+        .bind(range.generation)
+        .bind(range.first)
+        .bind(range.events)
+        .bind(range.hash.cast_signed())
+        .bind(outdated)
         .execute(&mut self.pg)
         .await
         .map(|_| ())

@@ -14,6 +14,7 @@ mod corpus; // bad and odd input, alone and among healthy events
 mod crash; // everything dies at any moment
 mod dead_letters; // poison that only the database finds, and what operators do about it
 mod decoder; // the decoder against chance
+mod feed; // stored events in ClickHouse: each once, proved, repaired, rebuilt
 mod flow; // the whole path, as the README shows it
 mod identity; // one person, one row
 mod journeys; // flags, milestones, timers, the outbox and the rules, on real servers

@@ -2,7 +2,7 @@
 
 mod creating;
 mod enrollments;
-mod examples;
+pub(crate) mod examples;
 mod kintell;
 mod learning;
 mod people;
@@ -18,15 +18,15 @@ use serde_json::{Value, json};
 use crate::support::{Csr, World, enveloped};
 use examples::{Example, FOUNDATIONS, examples};
 
-type Envelope = fn(&Value) -> Value;
+pub(crate) type Envelope = fn(&Value) -> Value;
 
-fn flat(event: &Value) -> Value {
+pub(crate) fn flat(event: &Value) -> Value {
     let mut flat = event["metadata"].clone();
     (flat["type"], flat["data"]) = (event["type"].clone(), event["data"].clone());
     flat
 }
 
-fn cloud_event(event: &Value) -> Value {
+pub(crate) fn cloud_event(event: &Value) -> Value {
     let meta = &event["metadata"];
     json!({"specversion": "1.0", "source": "test", "id": meta["id"], "type": event["type"], "time": meta["timestamp"],
            "data": event["data"], "correlationid": meta["correlationId"], "dataversion": meta["version"]})

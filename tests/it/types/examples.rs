@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 /// An event type with data, and what the tables hold afterwards: queries with their rows.
 #[derive(Clone)]
-pub(super) struct Example {
-    pub(super) event_type: &'static str,
-    pub(super) data: Value,
-    pub(super) rows: Vec<(&'static str, Vec<Value>)>,
+pub(crate) struct Example {
+    pub(crate) event_type: &'static str,
+    pub(crate) data: Value,
+    pub(crate) rows: Vec<(&'static str, Vec<Value>)>,
 }
 
-pub(super) const ADA: &str = "00000000-0000-4000-8000-00000000000a";
-pub(super) const BOB: &str = "00000000-0000-4000-8000-00000000000b";
-pub(super) const COMPANY: &str = "00000000-0000-4000-8000-0000000000c0";
-pub(super) const MATCH: &str = "00000000-0000-4000-8000-000000000100";
+pub(crate) const ADA: &str = "00000000-0000-4000-8000-00000000000a";
+pub(crate) const BOB: &str = "00000000-0000-4000-8000-00000000000b";
+pub(crate) const COMPANY: &str = "00000000-0000-4000-8000-0000000000c0";
+pub(crate) const MATCH: &str = "00000000-0000-4000-8000-000000000100";
 const OTHER_MATCH: &str = "00000000-0000-4000-8000-000000000101";
 const ENTITY: &str = "00000000-0000-4000-8000-000000000200";
 const PROGRAM: &str = "00000000-0000-4000-8000-000000000300";
@@ -24,7 +24,7 @@ const CAMPAIGN: &str = "00000000-0000-4000-8000-000000000301";
 const GROUP: &str = "00000000-0000-4000-8000-000000000302";
 
 /// What the examples refer to.
-pub(super) const FOUNDATIONS: [fn() -> Example; 3] =
+pub(crate) const FOUNDATIONS: [fn() -> Example; 3] =
     [|| person(ADA, "ada"), || person(BOB, "bob"), || example("buddy.match.created", pair(OTHER_MATCH), vec![])];
 
 fn example(event_type: &'static str, data: Value, rows: Vec<(&'static str, Vec<Value>)>) -> Example {
@@ -32,7 +32,7 @@ fn example(event_type: &'static str, data: Value, rows: Vec<(&'static str, Vec<V
 }
 
 /// A person as a directory tells it.
-pub(super) fn directory(user_id: &str, name: &str) -> Value {
+pub(crate) fn directory(user_id: &str, name: &str) -> Value {
     json!({"sourceSystem": "workday", "sourceId": "s", "sourceTenantId": "t", "userId": user_id,
         "externalUserId": format!("w-{name}"), "companyId": COMPANY, "email": format!("{name}@example.org"),
         "firstName": name, "lastName": "Byron", "status": "active", "lastUpdated": "2026-01-01T00:00:00Z"})
@@ -42,11 +42,11 @@ fn person(user_id: &str, name: &str) -> Example {
     example("ingest.directory.synced", directory(user_id, name), vec![])
 }
 
-pub(super) fn pair(match_id: &str) -> Value {
+pub(crate) fn pair(match_id: &str) -> Value {
     json!({"matchId": match_id, "participantId": ADA, "buddyId": BOB, "matchedAt": "2026-01-02T09:30:00.123456789+01:00"})
 }
 
-pub(super) fn examples() -> Vec<Example> {
+pub(crate) fn examples() -> Vec<Example> {
     let mut examples = vec![
         company(),
         directory_synced(),
