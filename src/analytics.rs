@@ -12,12 +12,13 @@ pub mod repair;
 pub mod tenure;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::feed::{Body, Layout, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, Row};
+use crate::feed::{Body, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, Row};
 use crate::sink::tables::AGGREGATED;
 use crate::sink::{self, Sink};
 use crate::store::{self, Connection, LEASE_SECONDS};
@@ -150,16 +151,17 @@ pub async fn read(
     up_to: i64,
     events_max: i64,
 ) -> Result<Option<(i64, Body)>, store::Error> {
-    let (mut body, mut last) = (Body::default(), after);
+    let domain = connection.domain();
+    let (mut body, mut last) = (Body::of(&domain.layout), after);
     let mut page = connection.stored(after, up_to, (PAGE_EVENTS.min(events_max), RANGE_BYTES_MAX)).await?;
     let (mut events, mut bytes) = (0, 0);
     while let Some(newest) = page.last().map(|event| event.position) {
         last = newest;
         events += i64::try_from(page.len()).unwrap_or(i64::MAX);
         bytes += page.iter().map(|event| event.payload.len()).sum::<usize>();
-        let domain = connection.domain();
+        let reader = Arc::clone(&domain);
         let reading = tokio::task::spawn_blocking(move || -> Vec<Row> {
-            page.into_iter().map(|event| Row::of(&domain, &domain.layout, event)).collect()
+            page.into_iter().map(|event| Row::of(&reader, &reader.layout, event)).collect()
         });
         let limits = (PAGE_EVENTS.min(events_max - events), RANGE_BYTES_MAX.saturating_sub(bytes));
         page = match limits.0 > 0 && limits.1 > 0 {
@@ -172,7 +174,7 @@ pub async fn read(
         tokio::task::block_in_place(|| {
             for row in &mut rows {
                 row.complete(&known);
-                row.write(&mut body);
+                row.write(&domain.layout, &mut body);
             }
         });
     }
@@ -193,7 +195,7 @@ pub async fn carry(
     until: Instant,
 ) -> Result<(), Error> {
     if is_fresh || !is_there(connection, sink, target, range).await? {
-        insert(sink, &connection.domain().layout, target, range, until).await?;
+        insert(sink, target, range, until).await?;
         verify(connection, sink, target, range).await?;
     }
     if !is_fresh {
@@ -204,20 +206,21 @@ pub async fn carry(
 }
 
 /// One synchronous insert of the sealed bytes, ended before our lease is.
-async fn insert(sink: &Sink, layout: &Layout, target: &Target, range: &Range, until: Instant) -> Result<(), Error> {
+async fn insert(sink: &Sink, target: &Target, range: &Range, until: Instant) -> Result<(), Error> {
     let longest = Duration::from_secs(INSERT_SECONDS_MAX);
     let deadline = until.saturating_duration_since(Instant::now());
     if deadline < longest {
         return Err(Error::NoTime);
     }
-    let text = tokio::task::block_in_place(|| range.text());
-    let text = text.map_err(|cause| Error::Unreadable { first: range.first, cause })?;
+    let rows = tokio::task::block_in_place(|| range.rows());
+    let (columns, rows) = rows.map_err(|cause| Error::Unreadable { first: range.first, cause })?;
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let (token, seconds) = (range.token(&target.table), INSERT_SECONDS_MAX.to_string());
     // The server, too, gives up by then: also on a body that stopped coming because we were stopped.
     let settings =
         [("insert_deduplication_token", &*token), ("max_execution_time", &seconds), ("http_receive_timeout", &seconds)];
     let sink = sink.clone().with_deadline(longest);
-    sink.insert(&target.table, &layout.columns(), "TabSeparated", text, &settings).await?;
+    sink.insert(&target.table, &columns, "TabSeparated", rows, &settings).await?;
     Ok(())
 }
 

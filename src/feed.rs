@@ -42,15 +42,22 @@ impl Range {
         Self { generation, first, last, events, hash, body: compressed, text: Some(body.text.into()) }
     }
 
-    /// The rows as they are sent.
-    ///
-    /// # Errors
-    /// When the bytes are not what was sealed.
-    pub fn text(&self) -> Result<Bytes, String> {
+    fn text(&self) -> Result<Bytes, String> {
         if let Some(text) = &self.text {
             return Ok(text.clone());
         }
         lz4_flex::decompress_size_prepended(&self.body).map(Bytes::from).map_err(|error| error.to_string())
+    }
+
+    /// The columns of the rows, and the rows as they are sent.
+    ///
+    /// # Errors
+    /// When the bytes are not what was sealed.
+    pub fn rows(&self) -> Result<(Vec<String>, Bytes), String> {
+        let text = self.text()?;
+        let end = text.iter().position(|byte| *byte == b'\n').ok_or("it names no columns")?;
+        let names = std::str::from_utf8(&text[..end]).map_err(|error| error.to_string())?;
+        Ok((names.split('\t').map(str::to_owned).collect(), text.slice(end + 1..)))
     }
 
     /// Names the insert of this range: a repeat is recognised by it, whatever it contains.

@@ -166,7 +166,7 @@ async fn write_beside(
         events += body.events;
         hash = hash.wrapping_add(body.hash);
         let range = Range::of(generation, after + 1, read_to, body);
-        super::insert(sink, &connection.domain().layout, &beside, &range, tenure.until()).await?;
+        super::insert(sink, &beside, &range, tenure.until()).await?;
         super::verify(connection, sink, &beside, &range).await?;
         after = read_to;
     }

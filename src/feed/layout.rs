@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use crate::contract::Contract;
 
-/// Between the fields of a row when it is hashed.
-pub const FIELD_SEPARATOR: u8 = 0x1f;
+/// After each field of a row when it is hashed.
+pub const FIELD_END: u8 = 0x1f;
 /// What stands for a value that is not there.
 pub const ABSENT: &str = "\\N";
 
@@ -57,11 +57,12 @@ impl Layout {
     }
 
     /// ClickHouse SQL for the hash of some rows: the sum, modulo 2^64, of a SipHash-2-4 of each. A sum does not depend
-    /// on the order of rows, and those of neighbouring ranges add up.
+    /// on the order of rows, and those of neighbouring ranges add up. Only what is there is hashed, with its name: a column
+    /// that is added later changes nothing for the rows before it.
     #[must_use]
     pub fn hash(&self) -> String {
-        let fields: Vec<String> =
-            self.columns().iter().map(|column| format!("ifNull(toString({column}), '\\\\N')")).collect();
-        format!("sum(sipHash64(concatWithSeparator('\\x1f', {})))", fields.join(", "))
+        let field = |column: &str| format!("ifNull(concat('{column}=', toString({column}), '\\x1f'), '')");
+        let fields: Vec<String> = self.columns().into_iter().map(field).collect();
+        format!("sum(sipHash64(concat({})))", fields.join(", "))
     }
 }

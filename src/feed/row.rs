@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher24;
 use uuid::Uuid;
 
 use super::document;
-use super::layout::{ABSENT, FIELD_SEPARATOR, Layout};
+use super::layout::{ABSENT, FIELD_END, Layout};
 use crate::domain::Domain;
 use crate::{envelope, instant};
 
@@ -67,14 +67,22 @@ pub struct Known(pub HashMap<Uuid, Vec<Told>>);
 pub type Told = (DateTime<Utc>, Vec<Option<Uuid>>);
 
 /// Rows as they are sent: tab separated, with their number and hash.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// Lines.
+    /// Lines; the first one names the columns.
     pub text: Vec<u8>,
     /// How many.
     pub events: i64,
     /// As [`Layout::hash`] computes it from the table.
     pub hash: u64,
+}
+
+impl Body {
+    /// No rows yet.
+    #[must_use]
+    pub fn of(layout: &Layout) -> Self {
+        Self { text: format!("{}\n", layout.columns().join("\t")).into(), events: 0, hash: 0 }
+    }
 }
 
 impl Row {
@@ -128,21 +136,23 @@ impl Row {
     }
 
     /// Adds the row to what is to be sent.
-    pub fn write(&self, body: &mut Body) {
+    pub fn write(&self, layout: &Layout, body: &mut Body) {
         let family = self.event_type.split('.').next().unwrap_or_default();
         let mut line = Line { text: &mut body.text, hasher: SipHasher24::new(), is_first: true };
-        line.field(Some(&self.position.to_string()));
-        line.uuid(Some(self.event_id));
-        line.field(Some(&self.event_type));
-        line.field(Some(family));
-        line.field(Some(&self.version));
-        line.uuid(self.user_id);
-        self.dimensions.iter().for_each(|id| line.uuid(*id));
-        line.field(Some(&moment(self.event_time)));
-        line.field(Some(&moment(self.received_at)));
-        line.uuid(self.correlation_id);
-        self.measures.iter().for_each(|number| line.field(number.map(decimal).as_deref()));
-        line.field(Some(&self.payload));
+        line.field("position", Some(&self.position.to_string()));
+        line.uuid("event_id", Some(self.event_id));
+        line.field("event_type", Some(&self.event_type));
+        line.field("family", Some(family));
+        line.field("version", Some(&self.version));
+        line.uuid("user_id", self.user_id);
+        layout.dimensions.iter().zip(&self.dimensions).for_each(|(column, id)| line.uuid(column, *id));
+        line.field("event_time", Some(&moment(self.event_time)));
+        line.field("received_at", Some(&moment(self.received_at)));
+        line.uuid("correlation_id", self.correlation_id);
+        for (column, number) in layout.measures.iter().zip(&self.measures) {
+            line.field(column, number.map(decimal).as_deref());
+        }
+        line.field("payload", Some(&self.payload));
         body.hash = body.hash.wrapping_add(line.hasher.finish());
         body.text.push(b'\n');
         body.events += 1;
@@ -157,22 +167,23 @@ struct Line<'b> {
 }
 
 impl Line<'_> {
-    fn uuid(&mut self, id: Option<Uuid>) {
+    fn uuid(&mut self, column: &str, id: Option<Uuid>) {
         let mut buffer = Uuid::encode_buffer();
-        self.field(id.map(|id| &*id.hyphenated().encode_lower(&mut buffer)));
+        self.field(column, id.map(|id| &*id.hyphenated().encode_lower(&mut buffer)));
     }
 
-    fn field(&mut self, value: Option<&str>) {
+    fn field(&mut self, column: &str, value: Option<&str>) {
         if !self.is_first {
             self.text.push(b'\t');
-            self.hasher.write(&[FIELD_SEPARATOR]);
         }
         self.is_first = false;
-        self.hasher.write(value.unwrap_or(ABSENT).as_bytes());
-        match value {
-            Some(value) => self.text.extend_from_slice(escape(value).as_bytes()),
-            None => self.text.extend_from_slice(ABSENT.as_bytes()),
+        let Some(value) = value else {
+            return self.text.extend_from_slice(ABSENT.as_bytes());
+        };
+        for part in [column.as_bytes(), b"=", value.as_bytes(), &[FIELD_END]] {
+            self.hasher.write(part);
         }
+        self.text.extend_from_slice(escape(value).as_bytes());
     }
 }
 
