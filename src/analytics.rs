@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::feed::{Body, Layout, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, rows};
+use crate::sink::tables::AGGREGATED;
 use crate::sink::{self, Sink};
 use crate::store::{self, Connection};
 
@@ -33,6 +34,8 @@ pub struct Target {
     pub generation: i32,
     /// The table of raw events.
     pub table: String,
+    /// The table of their sums.
+    pub aggregated: String,
 }
 
 impl Target {
@@ -41,7 +44,8 @@ impl Target {
     /// # Errors
     /// As the database says.
     pub async fn current(connection: &mut Connection) -> Result<Self, store::Error> {
-        Ok(Self { generation: connection.current_generation().await?, table: RAW.to_owned() })
+        let generation = connection.current_generation().await?;
+        Ok(Self { generation, table: RAW.to_owned(), aggregated: AGGREGATED.to_owned() })
     }
 }
 
@@ -163,8 +167,8 @@ pub async fn read(
     Ok((body.events > 0).then_some((last, body)))
 }
 
-/// Brings a sealed range into ClickHouse and marks it. Of one that may have been tried before, it looks first whether it
-/// is there.
+/// Brings a sealed range into ClickHouse and marks it. Unless it is fresh (or was refused just now), it is looked first
+/// whether it is there.
 ///
 /// # Errors
 /// When it is not known to be there; trying again, by whomever, is safe.
@@ -202,9 +206,12 @@ async fn insert(sink: &Sink, layout: &Layout, target: &Target, range: &Range, un
     Ok(())
 }
 
+/// Whether nothing is left to do for a range. An insert that failed may have left its rows and not their sums, because a
+/// view failed or the server died between the two: then it has to be repeated, and its token keeps the rows from being
+/// doubled.
 async fn is_there(connection: &mut Connection, sink: &Sink, target: &Target, range: &Range) -> Result<bool, Error> {
     match verify(connection, sink, target, range).await {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(sink.is_summed(&target.table, &target.aggregated, range.first, range.last).await?),
         Err(Error::Differs { .. }) => Ok(false),
         Err(error) => Err(error),
     }

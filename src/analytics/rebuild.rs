@@ -94,7 +94,7 @@ async fn compare(connection: &mut Connection, sink: &Sink, target: &Target) -> R
 /// The tables of the generation that is being built: those of an earlier call, or new ones.
 async fn prepare(connection: &mut Connection, sink: &Sink) -> Result<Target, Error> {
     let generation = connection.building_generation().await?;
-    let target = Target { generation, table: RAW_NEXT.to_owned() };
+    let target = Target { generation, table: RAW_NEXT.to_owned(), aggregated: AGGREGATED_NEXT.to_owned() };
     let comment = comment(generation);
     let is_there = sink.comment(RAW_NEXT).await? == Some(comment.clone())
         && sink.comment(AGGREGATED_NEXT).await? == Some(comment.clone())

@@ -112,7 +112,7 @@ async fn write_beside(
     (first, last): (i64, i64),
     tenure: &Tenure,
 ) -> Result<(i64, u64), Error> {
-    let beside = Target { generation, table: RAW_BESIDE.to_owned() };
+    let beside = Target { generation, table: RAW_BESIDE.to_owned(), aggregated: AGGREGATED_BESIDE.to_owned() };
     let (mut after, mut events, mut hash) = (first - 1, 0, 0_u64);
     while let Some((read_to, body)) = read(connection, after, last, RANGE_EVENTS_MAX).await? {
         events += body.events;

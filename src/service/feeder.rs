@@ -12,7 +12,7 @@ use crate::analytics::{Error, Target, carry, seal_next};
 use crate::feed::Range;
 use crate::metrics;
 use crate::retry::Pause;
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::store::Connection;
 
 /// Pause when nothing is settled, so that ClickHouse gets a few large inserts and not many small ones.
@@ -146,9 +146,13 @@ async fn carry_until_there(
                 replace(connection, sink, target, &[(range.first, range.last)], tenure).await?;
                 return Ok(());
             }
-            Err(error) => trouble(shared, &error),
+            Err(error) => {
+                trouble(shared, &error);
+                // What ClickHouse itself refused is repeated under its token: the rows may be there, and not what a view
+                // that failed makes of them. Of everything else nobody knows what became of it: it is looked up.
+                is_fresh = matches!(error, Error::Sink(sink::Error::Fault { .. } | sink::Error::Busy { .. }));
+            }
         }
-        is_fresh = false;
         tokio::time::sleep(pause.longer()).await;
     }
 }
