@@ -13,6 +13,7 @@ mod corpus; // bad and odd input, alone and among healthy events
 mod crash; // everything dies at any moment
 mod dead_letters; // poison that only the database finds, and what operators do about it
 mod decoder; // the decoder against chance
+mod feed; // from the event store into ClickHouse, each event once
 mod flow; // the whole path, as the README shows it
 mod identity; // one person, one row
 mod journeys; // flags, milestones, timers, the outbox and the rules, on real servers
