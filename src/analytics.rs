@@ -224,9 +224,12 @@ async fn insert(sink: &Sink, target: &Target, range: &Range, until: Instant) -> 
     Ok(())
 }
 
+/// Whether nothing is left to do for a range. An insert that failed may have left its rows and not their sums, because a
+/// view failed or the server died between the two: then it has to be repeated, and its token keeps the rows from being
+/// doubled.
 async fn is_there(connection: &mut Connection, sink: &Sink, target: &Target, range: &Range) -> Result<bool, Error> {
     match verify(connection, sink, target, range).await {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(sink.is_summed(&target.table, &target.aggregated, range.first, range.last).await?),
         Err(Error::Differs { .. }) => Ok(false),
         Err(error) => Err(error),
     }

@@ -14,7 +14,7 @@ use crate::analytics::{Error, Target, carry, seal_next};
 use crate::feed::Range;
 use crate::metrics;
 use crate::retry::Pause;
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::store::Connection;
 
 /// Pause when nothing is settled, so that ClickHouse gets a few large inserts and not many small ones.
@@ -176,9 +176,13 @@ async fn carry_until_there(
                 return Ok(true);
             }
             Err(error @ Error::Store(_)) => return Err(error),
-            Err(error) => trouble(shared, &error),
+            Err(error) => {
+                trouble(shared, &error);
+                // What ClickHouse itself refused is repeated under its token: the rows may be there, and not what a view
+                // that failed makes of them. Of everything else nobody knows what became of it: it is looked up.
+                is_fresh = matches!(error, Error::Sink(sink::Error::Fault { .. } | sink::Error::Busy { .. }));
+            }
         }
-        is_fresh = false;
         if is_wanted.load(Ordering::Relaxed) {
             return Ok(false);
         }

@@ -1,5 +1,7 @@
 //! Tables beside the ones that are read: filled, compared, and put in their place.
 
+use std::time::Duration;
+
 use super::{Error, Sink, identifier, literal};
 
 /// The table of sums by hour.
@@ -9,6 +11,12 @@ pub const AGGREGATING_VIEW: &str = "events_aggregated_view";
 
 /// Copying within ClickHouse: equal blocks are no repeats, and nothing else is to be recognised.
 const COPYING: [(&str, &str); 2] = [("insert_deduplicate", "0"), ("max_partitions_per_insert_block", "0")];
+
+/// The begin of a raw event's hour, as the aggregating view computes it.
+const HOUR: &str = "fromUnixTimestamp64Second(intDiv(toUnixTimestamp64Micro(event_time)
+    - positiveModulo(toUnixTimestamp64Micro(event_time), 3600000000), 1000000), 'UTC')";
+/// The longest that comparing the sums of a range may take: its events may be of all times.
+const SUMMING_SECONDS_MAX: u64 = 600;
 
 impl Sink {
     /// Makes an empty table like another; one of that name that was left over is gone.
@@ -169,7 +177,7 @@ impl Sink {
         condition: &str,
         limit: u32,
     ) -> Result<Vec<WrongSum>, Error> {
-        let wrong = self.wrong(raw, aggregated, condition).await?;
+        let wrong = self.wrong(&identifier(raw), aggregated, condition).await?;
         let sql = format!("select key, raw_text, sums_text from ({wrong}) order by hour, key limit {limit}");
         let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
         let text = |value: Option<&Option<String>>| value.cloned().flatten().unwrap_or_default();
@@ -184,22 +192,45 @@ impl Sink {
     /// # Errors
     /// When ClickHouse does not say.
     pub async fn wrong_partitions(&self, raw: &str, aggregated: &str, condition: &str) -> Result<Vec<String>, Error> {
-        let wrong = self.wrong(raw, aggregated, condition).await?;
+        let wrong = self.wrong(&identifier(raw), aggregated, condition).await?;
         let of = |table: &str, hour: &str| {
             format!("select distinct _partition_id from {} where {hour} in (select hour from wrong)", identifier(table))
         };
-        let begin = "fromUnixTimestamp64Second(intDiv(toUnixTimestamp64Micro(event_time)
-            - positiveModulo(toUnixTimestamp64Micro(event_time), 3600000000), 1000000), 'UTC')";
         let sql = format!(
             "with wrong as ({wrong}) select distinct * from ({} union all {})",
-            of(raw, begin),
+            of(raw, HOUR),
             of(aggregated, "hour")
         );
         let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
         Ok(rows.into_iter().flatten().flatten().collect())
     }
 
-    /// SQL for the sums that are not what the raw events add up to.
+    /// Whether sums are what the raw events add up to, from the first hour to the last in which a range has rows.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn is_summed(&self, raw: &str, aggregated: &str, first: i64, last: i64) -> Result<bool, Error> {
+        let sink = self.clone().with_deadline(Duration::from_secs(SUMMING_SECONDS_MAX));
+        let sql = format!(
+            "select toString(min({HOUR})), toString(max({HOUR})) from {} where position between {first} and {last}",
+            identifier(raw)
+        );
+        let span = sink.rows(&sql, &super::ranges::CONSISTENT).await?;
+        let hour = |index: usize| span.first()?.get(index)?.as_deref()?.strip_suffix(":00:00");
+        let (begin, end) = hour(0).zip(hour(1)).ok_or_else(|| self.nonsense("read the hours of a range"))?;
+        let source = format!(
+            "(select * from {} where event_time >= toDateTime64('{begin}:00:00', 6, 'UTC')
+                 and event_time <= toDateTime64('{end}:59:59.999999', 6, 'UTC'))",
+            identifier(raw)
+        );
+        let condition =
+            format!("hour between toDateTime64('{begin}:00:00', 0, 'UTC') and toDateTime64('{end}:00:00', 0, 'UTC')");
+        let wrong = sink.wrong(&source, aggregated, &condition).await?;
+        let rows = sink.rows(&format!("select 1 from ({wrong}) limit 1"), &super::ranges::CONSISTENT).await?;
+        Ok(rows.is_empty())
+    }
+
+    /// SQL for the sums that are not what the raw events add up to; these are of a table, or of a query in parentheses.
     async fn wrong(&self, raw: &str, aggregated: &str, condition: &str) -> Result<String, Error> {
         let columns = self.columns(aggregated).await?;
         let of = |is_key: bool| columns.iter().filter(move |(_, kind)| kind.contains("AggregateFunction(") != is_key);
@@ -221,7 +252,7 @@ impl Sink {
                  toString(anyIf(sums, side = 'sums')) as sums_text
              from ({raw_side} union all {sums_side}) group by {keys}
              having count() <> 2 or anyIf(sums, side = 'raw') <> anyIf(sums, side = 'sums')",
-            raw_side = side("raw", &format!("({})", self.aggregation(&identifier(raw)).await?)),
+            raw_side = side("raw", &format!("({})", self.aggregation(raw).await?)),
             sums_side = side("sums", &identifier(aggregated)),
         ))
     }

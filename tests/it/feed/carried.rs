@@ -14,10 +14,6 @@ impl World {
         Self::with_clickhouse(ClickHouse::new()).await
     }
 
-    pub(super) fn analytics(&self) -> &ClickHouse {
-        self.clickhouse.as_ref().expect("this world has a ClickHouse")
-    }
-
     /// Feeds what is stored, until nothing is left.
     #[track_caller]
     pub(super) fn feed(&self) {

@@ -1,0 +1,91 @@
+//! Two feeders: one writes, the other follows it.
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::exact::assert_exact;
+use super::trap::{Fate, Point};
+use super::{BEHIND, INSERT, LOOK, MARK, SEAL};
+use crate::support::{ClickHouse, Csr, World, eventually};
+
+/// A lease's ten seconds, and what it takes to notice.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(14);
+
+/// The first is stopped (SIGSTOP) at a step; when it wakes up, the other has long done its work. What it had sent
+/// arrives even later.
+async fn stopped_at(words: &'static str, point: Point) {
+    let world = World::with_clickhouse(ClickHouse::new()).await;
+    let mut csr = Csr::new();
+    let (postgres, clickhouse) = world.traps();
+    let trap = if matches!(words, SEAL | MARK) { &postgres } else { &clickhouse };
+    let first = world.feeder_through(&postgres, &clickhouse);
+    first.feeds();
+    let second = world.feeder();
+    trap.set(words, point, Fate::Held, 1);
+    world.commit_people(&mut csr, 12).await;
+    trap.caught(1);
+    first.signal("STOP");
+    let stopped = Instant::now();
+    second.feeds();
+    assert!(stopped.elapsed() < FOLLOWED_WITHIN, "followed after {:?}", stopped.elapsed());
+    world.reaches(BEHIND, |behind| behind == 0);
+
+    first.signal("CONT");
+    trap.let_go();
+    eventually("the first to notice", || (first.metric("milepost_analytics_feeding", "") < 0.5).then_some(()));
+    world.commit_people(&mut csr, 12).await;
+    world.reaches(BEHIND, |behind| behind == 0);
+    assert_eq!(second.metric("milepost_analytics_rows_total", "") as i64, 24);
+    first.readiness(200);
+    second.readiness(200);
+
+    second.signal("TERM");
+    let terminated = Instant::now();
+    first.feeds();
+    assert!(terminated.elapsed() < Duration::from_secs(6), "the lease was given back");
+    assert_eq!(second.wait().0, Some(0));
+    world.commit_people(&mut csr, 12).await;
+    world.reaches(BEHIND, |behind| behind == 0);
+    first.kill();
+    world.end_lease().await;
+    assert_exact(&world).await;
+}
+
+/// All at once: they mostly wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn a_feeder_that_was_stopped_past_its_lease_does_no_harm_when_it_wakes_up() {
+    let mut cases = JoinSet::new();
+    for (words, points) in [
+        (SEAL, &[Point::Before, Point::After][..]),
+        (INSERT, &[Point::Before, Point::Middle, Point::After]),
+        (LOOK, &[Point::Before]),
+        (MARK, &[Point::Before]),
+    ] {
+        for point in points {
+            cases.spawn(stopped_at(words, *point));
+        }
+    }
+    cases.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feeder_that_was_killed_is_followed_within_its_lease() {
+    let world = World::with_clickhouse(ClickHouse::new()).await;
+    let first = world.feeder();
+    first.feeds();
+    let second = world.feeder();
+    second.readiness(200);
+    assert!(second.metric("milepost_analytics_feeding", "") < 0.5, "it stands by");
+    world.commit_people(&mut Csr::new(), 12).await;
+    world.reaches(BEHIND, |behind| behind == 0);
+    first.kill();
+    let killed = Instant::now();
+    second.feeds();
+    assert!(killed.elapsed() < FOLLOWED_WITHIN, "followed after {:?}", killed.elapsed());
+    world.commit_people(&mut Csr::new(), 12).await;
+    world.reaches(BEHIND, |behind| behind == 0);
+    second.kill();
+    world.end_lease().await;
+    assert_exact(&world).await;
+}
