@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::exact::assert_exact;
 use super::trap::{Fate, Point};
-use super::{BEHIND, INSERT, LOOK, MARK, SEAL};
+use super::{BEHIND, INSERT, LOOK, MARK, SEAL, UNFED};
 use crate::support::{ClickHouse, Csr, World, eventually};
 
 /// A lease's ten seconds, and what it takes to notice.
@@ -85,6 +85,35 @@ async fn a_feeder_that_was_killed_is_followed_within_its_lease() {
     assert!(killed.elapsed() < FOLLOWED_WITHIN, "followed after {:?}", killed.elapsed());
     world.commit_people(&mut Csr::new(), 12).await;
     world.reaches(BEHIND, |behind| behind == 0);
+    second.kill();
+    world.end_lease().await;
+    assert_exact(&world).await;
+}
+
+/// The other has the lease and has not sealed yet: what the first had begun to seal is nobody's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seal_that_comes_after_its_lease_is_refused() {
+    let world = World::with_clickhouse(ClickHouse::new()).await;
+    let ((postgres, clickhouse), (its_postgres, its_clickhouse)) = (world.traps(), world.traps());
+    let first = world.feeder_through(&postgres, &clickhouse);
+    first.feeds();
+    let second = world.feeder_through(&its_postgres, &its_clickhouse);
+    postgres.set(SEAL, Point::Before, Fate::Held, 1);
+    its_postgres.set(SEAL, Point::Before, Fate::Held, 1);
+    world.commit_people(&mut Csr::new(), 12).await;
+    postgres.caught(1);
+    first.signal("STOP");
+    world.end_lease().await;
+    second.feeds();
+    its_postgres.caught(1);
+    postgres.let_go();
+    postgres.answered(SEAL);
+    assert_eq!(world.number(UNFED).await, 0, "nothing was sealed");
+    first.signal("CONT");
+    its_postgres.let_go();
+    world.reaches(BEHIND, |behind| behind == 0);
+    first.readiness(200);
+    first.kill();
     second.kill();
     world.end_lease().await;
     assert_exact(&world).await;
