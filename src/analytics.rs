@@ -90,6 +90,16 @@ pub enum Error {
         /// Rows found.
         found_events: i64,
     },
+    /// Rows of a mirrored table did not arrive.
+    #[error("ClickHouse holds {found} of {rows} changed rows of {table} that were inserted")]
+    Missing {
+        /// The table.
+        table: String,
+        /// Rows inserted.
+        rows: i64,
+        /// Rows found.
+        found: i64,
+    },
     /// The tables in ClickHouse are not those of this version.
     #[error("{0}")]
     Version(String),
@@ -113,7 +123,7 @@ impl Error {
             Self::Sink(sink::Error::Unavailable { .. }) => "unavailable",
             Self::Sink(sink::Error::Silent { .. }) => "silent",
             Self::Sink(sink::Error::Fault { .. }) | Self::Version(_) => "fault",
-            Self::Differs { .. } | Self::Unreadable { .. } => "differs",
+            Self::Differs { .. } | Self::Missing { .. } | Self::Unreadable { .. } => "differs",
             Self::NoTime | Self::Elsewhere | Self::Rebuilding => "lease",
         }
     }

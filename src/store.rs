@@ -10,6 +10,7 @@ mod bury;
 mod claim;
 pub mod dead_letters;
 mod decimal;
+mod fed;
 mod generations;
 mod history;
 mod hold;

@@ -1,7 +1,7 @@
 //! Mirrored tables: rows that change here are inserted there again, with a greater version.
 //!
 //! An insert that is repeated changes nothing, because a row of one version is one row. So nothing has to be sealed: the
-//! mark follows the insert.
+//! mark follows when the versions are there.
 
 use std::time::Duration;
 
@@ -65,6 +65,10 @@ async fn carry(
     let settings = [("insert_deduplication_token", &*token)];
     let sink = sink.clone().with_deadline(longest);
     sink.insert(table, &columns, "JSONEachRow", changed.lines.into(), &settings).await?;
+    let found = sink.versions(table, after, changed.last).await?;
+    if found != changed.rows {
+        return Err(Error::Missing { table: table.to_owned(), rows: changed.rows, found });
+    }
     Ok(Some(changed.last))
 }
 

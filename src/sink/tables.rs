@@ -141,6 +141,20 @@ impl Sink {
         count.ok_or_else(|| self.nonsense("count rows"))
     }
 
+    /// How many versions between two a mirrored table has.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn versions(&self, table: &str, after: i64, last: i64) -> Result<i64, Error> {
+        let sql = format!(
+            "select uniqExact(version) from {} where version > {after} and version <= {last}",
+            identifier(table)
+        );
+        let row = self.rows(&sql, &super::ranges::CONSISTENT).await?.into_iter().next().unwrap_or_default();
+        let count = row.first().and_then(|count| count.as_ref()?.parse().ok());
+        count.ok_or_else(|| self.nonsense("count the versions of a mirrored table"))
+    }
+
     /// How many rows a mirrored table has, the sum of their versions, and the greatest; of each row the latest version.
     ///
     /// # Errors

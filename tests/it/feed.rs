@@ -31,7 +31,7 @@ use trap::Trap;
 
 /// Words of the requests that carry a range, in their order.
 const SEAL: &str = "insert into feed_ranges";
-const INSERT: &str = "insert_deduplication_token";
+const INSERT: &str = "insert_deduplication_token=events_raw";
 const LOOK: &str = "sipHash64";
 const MARK: &str = "update feed_ranges set fed_at";
 

@@ -33,11 +33,7 @@ async fn it_replaces_what_differs_and_nothing_else() {
         assert_eq!(again.get("repaired"), None, "{name}: nothing is left to do");
         assert_eq!([parts(&world, true), parts(&world, false)].concat(), all, "{name}");
         let tables = world.analytics().lines("show tables");
-        assert_eq!(
-            tables,
-            ["events_aggregated", "events_aggregated_view", "events_raw", "schema_migrations"],
-            "{name}"
-        );
+        assert!(tables.iter().all(|table| !table.contains("_repair")), "{name}: {tables:?}");
     }
 }
 
