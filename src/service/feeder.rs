@@ -109,12 +109,12 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
         }
     }
     let mut next = None;
-    let (mut merged_at, mut mirrored_at) = (Instant::now(), Instant::now());
+    let (mut merged_at, mut mirrored_at) = (None::<Instant>, Instant::now());
     let mut horizons = horizons(&marking);
     loop {
-        if merged_at.elapsed() > MERGE_EVERY {
+        if merged_at.is_none_or(|at| at.elapsed() > MERGE_EVERY) {
             marking.merge_ranges(target.generation).await?;
-            merged_at = Instant::now();
+            merged_at = Some(Instant::now());
         }
         if next.is_none() || mirrored_at.elapsed() > MIRROR_EVERY {
             mirror(&mut marking, sink, &mut horizons, tenure).await?;
