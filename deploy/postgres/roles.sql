@@ -22,9 +22,10 @@ grant usage on schema public to milepost_writer, milepost_reader;
 -- milestones that do not hold any more, and what counted for a company's day and counts for another one now.
 grant select, insert, update on all tables in schema public to milepost_writer;
 grant delete on waiting_events, handled_sequences, program_enrollments, journey_flags, journey_milestones, journey_timers,
-    journey_facts_staged, feed_ranges, feed_outdated, touched_later, company_day_parts to milepost_writer;
+    journey_facts_staged, feed_ranges, feed_outdated, touched_later, company_day_parts, feed_ranges, feed_outdated to milepost_writer;
 revoke insert, update on _sqlx_migrations from milepost_writer;
-grant usage on all sequences in schema public to milepost_writer;
+-- Reading them too: the feed looks how far positions and versions have been given out.
+grant usage, select on all sequences in schema public to milepost_writer;
 grant execute on all functions in schema public to milepost_writer;
 
 -- Dashboards and analysts.

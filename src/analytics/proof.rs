@@ -102,10 +102,7 @@ pub async fn prove(
             .push(format!("ClickHouse holds {strays} rows beyond position {sealed}, the last that was sealed"));
     }
     proof.unfed = connection.unfed_events(target.generation).await?;
-    let condition = since.map_or_else(
-        || "true".to_owned(),
-        |since| format!("hour >= toDateTime64('{}', 6, 'UTC')", since.format("%Y-%m-%d %H:%M:%S%.6f")),
-    );
+    let condition = hours_since(since);
     proof.wrong_sums = sink.wrong_sums(&target.table, &target.aggregated, &condition, NAMED_MAX).await?;
     if let Some(first) = proof.wrong_sums.first() {
         let WrongSum { key, raw, sums } = first;
@@ -154,7 +151,7 @@ pub async fn prove_feed(
         }
         let mut repaired = replace(&mut connection, sink, &target, &found.all_differing, &tenure).await?;
         repaired.extend(remove_strays(&mut connection, sink, &target).await?);
-        repaired.extend(sum_wrong_again(sink, &target, "true").await?);
+        repaired.extend(sum_wrong_again(sink, &target, &hours_since(since)).await?);
         for (table, _) in differing(&mut connection, sink).await? {
             mirror_anew(&mut connection, sink, &target, &table, &tenure).await?;
             repaired.push(table.name);
@@ -165,4 +162,12 @@ pub async fn prove_feed(
         Ok(FeedProof { repaired, ..proof })
     };
     Box::pin(tenure.during(&mut renewing, work)).await
+}
+
+/// SQL for the hours that began at or after a moment.
+fn hours_since(since: Option<DateTime<Utc>>) -> String {
+    since.map_or_else(
+        || "true".to_owned(),
+        |since| format!("hour >= toDateTime64('{}', 6, 'UTC')", since.format("%Y-%m-%d %H:%M:%S%.6f")),
+    )
 }

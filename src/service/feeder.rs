@@ -110,14 +110,22 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
     }
     let mut next = None;
     let (mut merged_at, mut mirrored_at) = (None::<Instant>, Instant::now());
-    let mut horizons = horizons(&marking);
+    let (mut horizons, mut is_mirrored) = (horizons(&marking), true);
     loop {
         if merged_at.is_none_or(|at| at.elapsed() > MERGE_EVERY) {
             marking.merge_ranges(target.generation).await?;
             merged_at = Some(Instant::now());
         }
         if next.is_none() || mirrored_at.elapsed() > MIRROR_EVERY {
-            mirror(&mut marking, sink, &mut horizons, tenure).await?;
+            match mirror(&mut marking, sink, &mut horizons, tenure).await {
+                Err(error @ Error::Store(_)) => return Err(error),
+                // Ranges go on all the same.
+                Err(error) => {
+                    trouble(shared, &error);
+                    is_mirrored = false;
+                }
+                Ok(()) => is_mirrored = true,
+            }
             mirrored_at = Instant::now();
         }
         if next.is_none() {
@@ -139,7 +147,9 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
             None => seal.await?,
         };
         if next.is_none() {
-            shared.health.fine("analytics");
+            if is_mirrored {
+                shared.health.fine("analytics");
+            }
             if is_wanted.load(Ordering::Relaxed) {
                 return Ok(());
             }

@@ -123,10 +123,12 @@ impl Sink {
             literal(AGGREGATING_VIEW)
         );
         let query = self.rows(&sql, &[]).await?.into_iter().flatten().next().flatten().unwrap_or_default();
-        let from = format!("FROM {}.{} ", self.database(), crate::analytics::RAW);
-        match query.matches(&from).count() {
-            1 => Ok(query.replace(&from, &format!("FROM {source} "))),
-            _ => Err(self.nonsense("read the query of the view events_aggregated_view")),
+        // The server quotes a name only where it has to.
+        let spellings = [self.database().to_owned(), identifier(self.database())];
+        let froms = spellings.map(|database| format!("FROM {database}.{} ", crate::analytics::RAW));
+        match froms.iter().find(|from| query.matches(from.as_str()).count() == 1) {
+            Some(from) => Ok(query.replace(from, &format!("FROM {source} "))),
+            None => Err(self.nonsense("read the query of the view events_aggregated_view")),
         }
     }
 

@@ -12,6 +12,7 @@ mod independence; // without ClickHouse, with one that is away or not migrated
 mod killed; // repairs and rebuilds that are killed
 mod kills; // SIGKILL at every step from seal to mark
 mod merged; // ranges that become few
+mod mirrors; // rows that are carried whenever they change
 mod odd; // texts, times and numbers at their ends
 mod outage; // ClickHouse away, killed, silent
 mod personal; // nothing personal leaves Postgres

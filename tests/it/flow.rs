@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use sqlx::Connection as _;
 
-use crate::support::{Csr, World, assert_same};
+use crate::support::{ClickHouse, Csr, World, assert_same};
 
 #[path = "../../benches/throughput/proxy.rs"]
 mod counting;
@@ -116,7 +116,7 @@ async fn a_batch_takes_as_many_round_trips_whatever_its_size() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_runs_under_a_role_that_may_change_no_table_and_delete_no_history() {
-    let world = World::new().await;
+    let world = World::with_clickhouse(ClickHouse::new()).await;
     let roles = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/postgres/roles.sql");
     world.execute(&std::fs::read_to_string(roles).expect("the roles")).await;
     let role = format!("service_{}", uuid::Uuid::new_v4().simple());

@@ -1,0 +1,80 @@
+//! Mirrored tables: ClickHouse has the latest version of each row, whatever was carried before.
+
+use serde_json::Value;
+
+use crate::support::World;
+
+const HERE: &str =
+    "select coalesce(jsonb_agg(jsonb_build_array(company_id, campaign_id, program_id, day, trim_scale(minutes)::text,
+        trim_scale(rating_sum)::text, rating_count, matches, events, trim_scale(sroi_weight)::text, version)
+    order by version), '[]') as rows from company_days";
+const THERE: &str =
+    "select toJSONString(groupArray((toString(company_id), toString(campaign_id), toString(program_id), toString(day),
+        toString(minutes), toString(rating_sum), rating_count, matches, events, toString(sroi_weight), version)))
+    from (select * from metrics_daily final order by version) settings output_format_json_quote_64bit_integers = 0";
+
+async fn is_mirrored(world: &World) {
+    let here = world.rows(HERE).await[0]["rows"].clone();
+    let there: Value = serde_json::from_str(&world.analytics().lines(THERE)[0].replace("\\\"", "\"")).expect("rows");
+    assert!(here.as_array().is_some_and(|rows| rows.len() > 20), "{here}");
+    assert_eq!(here, there);
+    let companies = world.number("select count(*) from companies").await;
+    assert_eq!(world.analytics().number("select count() from companies final"), companies);
+}
+
+async fn commit(world: &World, people: &str, seed: &str) {
+    world.publish(&world.generate(&["--events", "1500", "--people", people, "--seed", seed])).await;
+    world.drain(&[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_latest_version_of_each_row_is_there_whatever_was_carried_before() {
+    let world = World::fed().await;
+    commit(&world, "100", "5").await;
+    world.feed();
+    is_mirrored(&world).await;
+
+    // As after an insert whose answer was lost: it is there and not marked, and rows have changed since.
+    world.execute("update feed_mirrors set version = 0").await;
+    commit(&world, "100", "6").await;
+    world.feed();
+    is_mirrored(&world).await;
+    world.is_well(&[]);
+
+    // Carried beyond the mark by a rebuild, and changed afterwards.
+    world.execute("update feed_mirrors set version = version - 20").await;
+    world.succeed(&["rebuild", "analytics"]);
+    commit(&world, "100", "7").await;
+    world.feed();
+    is_mirrored(&world).await;
+
+    world.analytics().execute("alter table metrics_daily delete where matches > 0 settings mutations_sync = 2");
+    let (is_well, proof) = world.judged(&[]);
+    assert!(
+        !is_well && proof["problems"][0].as_str().is_some_and(|problem| problem.starts_with("metrics_daily")),
+        "{proof}"
+    );
+    world.is_well(&["--repair"]);
+    is_mirrored(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn months_are_sums_of_days_and_few_companies_are_no_benchmark() {
+    let world = World::fed().await;
+    commit(&world, "400", "5").await;
+    world.feed();
+    let clickhouse = world.analytics();
+    let days = clickhouse.lines("select sum(minutes), sum(matches), sum(rating_count) from metrics_daily final");
+    assert_eq!(clickhouse.lines("select sum(minutes), sum(matches), sum(rating_count) from metrics_monthly"), days);
+    // The changes from month to month add up to the last month less the first.
+    let changes = "select sum(change) = sum(last - first) from (
+        select sum(minutes_change) as change, argMax(minutes, month) as last, argMin(minutes, month) as first
+        from metrics_monthly group by company_id, campaign_id, program_id)";
+    assert_eq!(clickhouse.lines(changes), ["1"]);
+    assert!(clickhouse.number("select count() from benchmarks where cohort = 'overall'") > 0);
+    assert_eq!(clickhouse.number("select count() from benchmarks where companies < 5"), 0);
+    let keep = "alter table metrics_daily delete where company_id not in
+        (select distinct company_id from metrics_daily order by company_id limit 4) settings mutations_sync = 2";
+    clickhouse.execute(keep);
+    assert_eq!(clickhouse.number("select count() from benchmarks"), 0, "four companies are too few");
+}
