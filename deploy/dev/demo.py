@@ -119,7 +119,7 @@ def show_analytics() -> None:
     queries = {
         "How much happened in the last weeks, and how many people took part?":
             "select toStartOfWeek(toDate(hour), 1) as week, sum(events) as events, uniqMerge(people) as people, "
-            "round(sum(minutes) / 60) as hours from events_aggregated where hour < now() "
+            "round(sum(minutes) / 60) as hours from events_aggregated where event_type not like 'orchestration.%' "
             "group by week order by week desc limit 6",
         "Which companies gave most hours?":
             "select company_id, round(sum(minutes) / 60, 1) as hours, uniqMerge(people) as people from events_aggregated "
