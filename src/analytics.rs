@@ -5,6 +5,7 @@
 //! counts as many rows and computes the same hash. So nothing has to be known about what became of an insert whose
 //! answer was lost: it is looked up.
 
+mod carry;
 pub mod mirrors;
 pub mod proof;
 pub mod rebuild;
@@ -13,22 +14,20 @@ pub mod tenure;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::feed::{Body, RANGE_BYTES_MAX, RANGE_EVENTS_MAX, Range, Row};
-use crate::sink::tables::AGGREGATED;
+use crate::sink::sums::AGGREGATED;
 use crate::sink::{self, Sink};
 use crate::store::{self, Connection, LEASE_SECONDS};
+
+use tenure::Tenure;
 
 /// The table of raw events that everybody reads.
 pub const RAW: &str = "events_raw";
 /// Events read from the store at a time.
 const PAGE_EVENTS: i64 = 5000;
-/// The longest that an insert may take. Shorter than the lease: whoever takes over finds it ended.
-pub const INSERT_SECONDS_MAX: u64 = 8;
 
 /// The tables of one generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +52,17 @@ impl Target {
             aggregated: AGGREGATED.to_owned(),
         })
     }
+}
+
+/// Who writes: where to, into which tables, and by what right.
+#[derive(Debug, Clone, Copy)]
+pub struct Writer<'w> {
+    /// ClickHouse.
+    pub sink: &'w Sink,
+    /// The tables.
+    pub target: &'w Target,
+    /// Our lease.
+    pub tenure: &'w Tenure,
 }
 
 /// Why carrying failed; either way it is tried again.
@@ -129,24 +139,24 @@ impl Error {
     }
 }
 
-/// Seals the next range of settled events, if there are any.
-///
-/// # Errors
-/// As the database says; [`Error::Elsewhere`] when somebody else has taken over.
-pub async fn seal_next(
-    connection: &mut Connection,
-    target: &Target,
-    settled: i64,
-    tenure: (&str, i64),
-) -> Result<Option<Range>, Error> {
-    let after = connection.last_sealed(target.generation).await?;
-    let Some((last, body)) = read(connection, after, settled, RANGE_EVENTS_MAX).await? else {
-        return Ok(None);
-    };
-    let range = tokio::task::block_in_place(|| Range::of(target.generation, after + 1, last, body));
-    match connection.seal(&range, tenure).await? {
-        true => Ok(Some(range)),
-        false => Err(Error::Elsewhere),
+impl Writer<'_> {
+    /// Seals the next range of settled events, if there are any.
+    ///
+    /// # Errors
+    /// As the database says; [`Error::Elsewhere`] when somebody else has taken over.
+    pub async fn seal_next(&self, connection: &mut Connection, settled: i64) -> Result<Option<Range>, Error> {
+        let generation = self.target.generation;
+        let after = connection.last_sealed(generation).await?;
+        // Noted before it is read: what is read is as it is by now.
+        let outdated = connection.outdated_between(after + 1, settled).await?;
+        let Some((last, body)) = read(connection, after, settled, RANGE_EVENTS_MAX).await? else {
+            return Ok(None);
+        };
+        let range = tokio::task::block_in_place(|| Range::of(generation, after + 1, last, body));
+        match connection.seal(&range, &outdated, (self.tenure.name, self.tenure.epoch)).await? {
+            true => Ok(Some(range)),
+            false => Err(Error::Elsewhere),
+        }
     }
 }
 
@@ -189,71 +199,4 @@ pub async fn read(
         });
     }
     Ok((body.events > 0).then_some((last, body)))
-}
-
-/// Brings a sealed range into ClickHouse and marks it. Of one that may have been tried before, it looks first whether it
-/// is there; and because an insert may have ended between the table and the view behind it, it then sees to the sums.
-///
-/// # Errors
-/// When it is not known to be there; trying again, by whomever, is safe.
-pub async fn carry(
-    connection: &mut Connection,
-    sink: &Sink,
-    target: &Target,
-    range: &Range,
-    is_fresh: bool,
-    until: Instant,
-) -> Result<(), Error> {
-    if is_fresh || !is_there(connection, sink, target, range).await? {
-        insert(sink, target, range, until).await?;
-        verify(connection, sink, target, range).await?;
-    }
-    if !is_fresh {
-        repair::complete_sums(sink, target, (range.first, range.last)).await?;
-    }
-    connection.mark_fed(range).await?;
-    Ok(())
-}
-
-/// One synchronous insert of the sealed bytes, ended before our lease is.
-async fn insert(sink: &Sink, target: &Target, range: &Range, until: Instant) -> Result<(), Error> {
-    let longest = Duration::from_secs(INSERT_SECONDS_MAX);
-    let deadline = until.saturating_duration_since(Instant::now());
-    if deadline < longest {
-        return Err(Error::NoTime);
-    }
-    let rows = tokio::task::block_in_place(|| range.rows());
-    let (columns, rows) = rows.map_err(|cause| Error::Unreadable { first: range.first, cause })?;
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let (token, seconds) = (range.token(&target.table), INSERT_SECONDS_MAX.to_string());
-    // The server, too, gives up by then: also on a body that stopped coming because we were stopped.
-    let settings =
-        [("insert_deduplication_token", &*token), ("max_execution_time", &seconds), ("http_receive_timeout", &seconds)];
-    let sink = sink.clone().with_deadline(longest);
-    sink.insert(&target.table, &columns, "TabSeparated", rows, &settings).await?;
-    Ok(())
-}
-
-/// Whether nothing is left to do for a range. An insert that failed may have left its rows and not their sums, because a
-/// view failed or the server died between the two: then it has to be repeated, and its token keeps the rows from being
-/// doubled.
-async fn is_there(connection: &mut Connection, sink: &Sink, target: &Target, range: &Range) -> Result<bool, Error> {
-    match verify(connection, sink, target, range).await {
-        Ok(()) => Ok(sink.is_summed(&target.table, &target.aggregated, range.first, range.last).await?),
-        Err(Error::Differs { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// Compares count and hash of a range with what ClickHouse holds.
-///
-/// # Errors
-/// [`Error::Differs`] when it holds something else, or nothing.
-pub async fn verify(connection: &Connection, sink: &Sink, target: &Target, range: &Range) -> Result<(), Error> {
-    let found = sink.content(&target.table, &connection.domain().layout, range.first, range.last).await?;
-    if (found.events, found.hash) == (range.events, range.hash) {
-        return Ok(());
-    }
-    let Range { first, last, events, .. } = *range;
-    Err(Error::Differs { first, last, events, found_events: found.events })
 }

@@ -1,6 +1,7 @@
 //! What is carried into ClickHouse: stored events as rows, sealed range by range.
 
 pub mod document;
+pub mod frame;
 pub mod layout;
 pub mod row;
 
@@ -27,37 +28,27 @@ pub struct Range {
     pub events: i64,
     /// Their hash, as [`Layout::hash`] computes it.
     pub hash: u64,
-    /// The rows, compressed, until they are fed.
+    /// A line that names the columns, and the rows as one compressed frame, until they are fed.
     pub body: Bytes,
-    /// The same as they are sent, where they were not read back.
-    pub text: Option<Bytes>,
 }
 
 impl Range {
     /// A range of these rows.
     #[must_use]
     pub fn of(generation: i32, first: i64, last: i64, body: Body) -> Self {
-        let compressed = lz4_flex::compress_prepend_size(&body.text).into();
         let (events, hash) = (body.events, body.hash);
-        Self { generation, first, last, events, hash, body: compressed, text: Some(body.text.into()) }
+        let body = [body.columns.as_bytes(), b"\n", &frame::framed(&body.text)].concat().into();
+        Self { generation, first, last, events, hash, body }
     }
 
-    fn text(&self) -> Result<Bytes, String> {
-        if let Some(text) = &self.text {
-            return Ok(text.clone());
-        }
-        lz4_flex::decompress_size_prepended(&self.body).map(Bytes::from).map_err(|error| error.to_string())
-    }
-
-    /// The columns of the rows, and the rows as they are sent.
+    /// The columns of the rows, and the frame that is sent.
     ///
     /// # Errors
     /// When the bytes are not what was sealed.
     pub fn rows(&self) -> Result<(Vec<String>, Bytes), String> {
-        let text = self.text()?;
-        let end = text.iter().position(|byte| *byte == b'\n').ok_or("it names no columns")?;
-        let names = std::str::from_utf8(&text[..end]).map_err(|error| error.to_string())?;
-        Ok((names.split('\t').map(str::to_owned).collect(), text.slice(end + 1..)))
+        let end = self.body.iter().position(|byte| *byte == b'\n').ok_or("it names no columns")?;
+        let names = std::str::from_utf8(&self.body[..end]).map_err(|error| error.to_string())?;
+        Ok((names.split('\t').map(str::to_owned).collect(), self.body.slice(end + 1..)))
     }
 
     /// Names the insert of this range: a repeat is recognised by it, whatever it contains.

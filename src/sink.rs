@@ -8,9 +8,11 @@ mod error;
 pub mod migrate;
 pub mod ranges;
 pub mod statements;
+pub mod sums;
 mod tab_separated;
 pub mod tables;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +78,7 @@ pub struct Sink {
     database: String,
     cluster: Option<String>,
     deadline: Duration,
-    newer_settings: Arc<OnceCell<Vec<(&'static str, &'static str)>>>,
+    known_settings: Arc<OnceCell<HashSet<String>>>,
 }
 
 impl std::fmt::Debug for Sink {
@@ -114,7 +116,7 @@ impl Sink {
             database: settings.database.clone(),
             cluster: settings.cluster.clone(),
             deadline: Duration::from_secs(ANSWER_SECONDS_MAX),
-            newer_settings: Arc::default(),
+            known_settings: Arc::default(),
         })
     }
 
@@ -147,14 +149,6 @@ impl Sink {
         self.run(self.client.clone().with_database(&self.database), sql).await
     }
 
-    /// The same with settings.
-    ///
-    /// # Errors
-    /// As [`Self::execute`].
-    pub(crate) async fn execute_with(&self, sql: &str, settings: &[(&str, &str)]) -> Result<(), Error> {
-        self.run(with_settings(self.client.clone().with_database(&self.database), settings), sql).await
-    }
-
     /// An answer that is none.
     fn nonsense(&self, attempted: &str) -> Error {
         let message = format!("the answer of the database {:?} cannot be read", self.database);
@@ -170,9 +164,8 @@ impl Sink {
         ask(with_settings(client, settings), sql, self.deadline).await
     }
 
-    /// Sends a prepared body in one insert, as one block.
-    ///
-    /// The body goes as one compressed frame: if the connection breaks in it, nothing of it can be read.
+    /// Sends a body, which is one frame, in one insert, as one block. If the connection breaks in a frame, nothing of it
+    /// can be read.
     ///
     /// # Errors
     /// When it fails; after any error it may have had its effect, so that it has to be repeated with the same token.
@@ -181,18 +174,19 @@ impl Sink {
         table: &str,
         columns: &[&str],
         format: &str,
-        body: Bytes,
+        frame: Bytes,
         settings: &[(&str, &str)],
     ) -> Result<(), Error> {
         let names: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
         let sql = format!("insert into {} ({}) format {format}", identifier(table), names.join(", "));
-        let newer = self.newer_settings.get_or_try_init(|| self.known(&NEWER_INSERT_SETTINGS)).await?;
+        let newer = self.known(&NEWER_INSERT_SETTINGS).await?;
         let client = with_settings(self.client.clone().with_database(&self.database), &INSERT_SETTINGS);
-        let client = with_settings(with_settings(client, newer), settings);
+        let client = with_settings(with_settings(client, &newer), settings).with_compression(Compression::None);
+        let client = client.with_setting("decompress", "1");
         let attempted = format!("insert into {table}");
         within(self.deadline, &attempted, async {
             let mut insert = client.insert_formatted_with(sql).with_timeouts(Some(self.deadline), Some(self.deadline));
-            let sent = insert.send(body).await;
+            let sent = insert.send(frame).await;
             let ended = match sent {
                 Ok(()) => insert.end().await,
                 Err(error) => Err(error),
@@ -207,15 +201,17 @@ impl Sink {
         ask(self.client.clone(), sql, Duration::from_secs(LOOK_SECONDS_MAX)).await
     }
 
-    /// Those of the settings that the server knows.
+    /// Those of the settings that the server knows; it is asked once.
     async fn known(
         &self,
         settings: &[(&'static str, &'static str)],
     ) -> Result<Vec<(&'static str, &'static str)>, Error> {
-        let rows = self.look("select name from system.settings").await?;
-        let is_known =
-            |name: &str| rows.iter().any(|row| row.first().is_some_and(|known| known.as_deref() == Some(name)));
-        Ok(settings.iter().copied().filter(|(name, _)| is_known(name)).collect())
+        let ask = async || {
+            let rows = self.look("select name from system.settings").await?;
+            Ok(rows.into_iter().flatten().flatten().collect::<HashSet<String>>())
+        };
+        let known = self.known_settings.get_or_try_init(ask).await?;
+        Ok(settings.iter().copied().filter(|(name, _)| known.contains(*name)).collect())
     }
 
     async fn run(&self, client: Client, sql: &str) -> Result<(), Error> {

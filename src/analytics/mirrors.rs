@@ -3,11 +3,10 @@
 //! An insert that is repeated changes nothing, because a row of one version is one row. So nothing has to be sealed: the
 //! mark follows when the versions are there.
 
-use std::time::Duration;
-
 use super::tenure::Tenure;
-use super::{Error, INSERT_SECONDS_MAX, Target};
+use super::{Error, Writer};
 use crate::domain::Mirror;
+use crate::feed::frame::framed;
 use crate::sink::Sink;
 use crate::store::{Connection, Horizon};
 
@@ -57,14 +56,10 @@ async fn carry(
     };
     let columns = sink.columns(table).await?;
     let columns: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-    let longest = Duration::from_secs(INSERT_SECONDS_MAX);
-    if tenure.until().saturating_duration_since(tokio::time::Instant::now()) < longest {
-        return Err(Error::NoTime);
-    }
     let token = format!("{table}|{after}|{}", changed.last);
     let settings = [("insert_deduplication_token", &*token)];
-    let sink = sink.clone().with_deadline(longest);
-    sink.insert(table, &columns, "JSONEachRow", changed.lines.into(), &settings).await?;
+    let frame = tokio::task::block_in_place(|| framed(changed.lines.as_ref()));
+    tenure.for_insert(sink)?.insert(table, &columns, "JSONEachRow", frame, &settings).await?;
     // More than these may be there: earlier versions of rows that have changed since.
     let found = sink.versions(table, after, changed.last).await?;
     if found < changed.rows {
@@ -95,25 +90,22 @@ pub(crate) async fn differing(connection: &mut Connection, sink: &Sink) -> Resul
     Ok(problems)
 }
 
-/// Makes a mirrored table anew, beside the one that is read, and exchanges the two.
-///
-/// # Errors
-/// When one of the two databases fails.
-pub(crate) async fn mirror_anew(
-    connection: &mut Connection,
-    sink: &Sink,
-    target: &Target,
-    mirror: &Mirror,
-    tenure: &Tenure,
-) -> Result<(), Error> {
-    let next = format!("{}_next", mirror.name);
-    sink.make_like(&mirror.name, &next, &format!("generation {}", target.generation)).await?;
-    // All that is visible now; the mark stays, and from there on rows are carried once more, which changes nothing.
-    let mut after = 0;
-    while let Some(last) = carry(connection, sink, (mirror, &next), (after, i64::MAX), tenure).await? {
-        after = last;
+impl Writer<'_> {
+    /// Makes a mirrored table anew, beside the one that is read, and exchanges the two.
+    ///
+    /// # Errors
+    /// When one of the two databases fails.
+    pub(super) async fn mirror_anew(&self, connection: &mut Connection, mirror: &Mirror) -> Result<(), Error> {
+        let Self { sink, target, tenure } = *self;
+        let (table, next) = (&*mirror.name, format!("{}_next", mirror.name));
+        let comment = format!("generation {}", target.generation);
+        tenure.fenced(sink, async |sink| sink.make_like(table, &next, &comment).await).await?;
+        // All that is visible now; the mark stays, and from there on rows are carried once more, which changes nothing.
+        let mut after = 0;
+        while let Some(last) = carry(connection, sink, (mirror, &next), (after, i64::MAX), tenure).await? {
+            after = last;
+        }
+        tenure.fenced(sink, async |sink| sink.exchange(table, &next).await).await?;
+        tenure.fenced(sink, async |sink| sink.remove(&next).await).await
     }
-    sink.exchange(&mirror.name, &next).await?;
-    sink.remove(&next).await?;
-    Ok(())
 }

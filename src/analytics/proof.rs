@@ -1,22 +1,23 @@
 //! Does ClickHouse hold what the event store has, and do its sums add up?
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::mirrors::{differing, mirror_anew};
+use super::mirrors::differing;
 use super::rebuild::finish_exchange;
-use super::repair::{remove_strays, replace, sum_wrong_again};
+use super::repair::COPY_SECONDS_MAX;
 use super::tenure::{FEED, Tenure};
-use super::{Error, Target};
+use super::{Error, Target, Writer};
 use crate::sink::Sink;
 use crate::sink::ranges::Content;
-use crate::sink::tables::WrongSum;
+use crate::sink::sums::WrongSum;
 use crate::store::{Connection, Store};
 
 /// Ranges compared in one query.
-pub(super) const RANGES_AT_ONCE: i64 = 2000;
+pub(super) const RANGES_AT_ONCE: usize = 2000;
 /// Differences named in the report.
 const NAMED_MAX: u32 = 20;
 
@@ -55,17 +56,13 @@ pub async fn prove(
     target: &Target,
     since: Option<DateTime<Utc>>,
 ) -> Result<FeedProof, Error> {
-    let mut from = match since {
+    let sink = &sink.clone().with_deadline(Duration::from_secs(COPY_SECONDS_MAX));
+    let from = match since {
         Some(since) => connection.position_since(since).await?,
         None => 0,
     };
     let mut proof = FeedProof { generation: target.generation, ..FeedProof::default() };
-    loop {
-        let ranges = connection.fed_ranges(target.generation, from, RANGES_AT_ONCE).await?;
-        let Some(last) = ranges.last() else {
-            break;
-        };
-        from = last.last_position + 1;
+    for ranges in connection.fed_ranges(target.generation, from).await?.chunks(RANGES_AT_ONCE) {
         let bounds: Vec<(i64, i64)> = ranges.iter().map(|range| (range.first_position, range.last_position)).collect();
         let found: HashMap<i64, Content> = sink.contents(&target.table, &connection.domain().layout, &bounds).await?;
         for range in ranges {
@@ -143,17 +140,18 @@ pub async fn prove_feed(
         Err(error) => return Err(error),
     };
     let work = async {
-        finish_exchange(&mut connection, sink).await?;
+        finish_exchange(&mut connection, sink, &tenure).await?;
         let target = Target::current(&mut connection).await?;
         let found = prove(&mut connection, sink, &target, since).await?;
         if !is_repaired || found.problems.is_empty() {
             return Ok(found);
         }
-        let mut repaired = replace(&mut connection, sink, &target, &found.all_differing, &tenure).await?;
-        repaired.extend(remove_strays(&mut connection, sink, &target).await?);
-        repaired.extend(sum_wrong_again(sink, &target, &hours_since(since)).await?);
+        let writer = Writer { sink, target: &target, tenure: &tenure };
+        let mut repaired = writer.replace(&mut connection, &found.all_differing).await?;
+        repaired.extend(writer.remove_strays(&mut connection).await?);
+        repaired.extend(writer.sum_wrong_again(&hours_since(since)).await?);
         for (table, _) in differing(&mut connection, sink).await? {
-            mirror_anew(&mut connection, sink, &target, &table, &tenure).await?;
+            writer.mirror_anew(&mut connection, &table).await?;
             repaired.push(table.name);
         }
         repaired.sort();

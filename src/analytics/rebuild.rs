@@ -5,15 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-use super::mirrors::mirror_anew;
 use super::proof::{FeedProof, RANGES_AT_ONCE, prove};
-use super::repair::replace;
 use super::tenure::{FEED, REBUILD, Tenure};
-use super::{Error, RAW, Target, carry, seal_next};
+use super::{Error, RAW, Target, Writer};
 use crate::feed::RANGE_EVENTS_MAX;
-use crate::sink::Sink;
 use crate::sink::ranges::Difference;
-use crate::sink::tables::AGGREGATED;
+use crate::sink::sums::AGGREGATED;
+use crate::sink::{self, Sink};
 use crate::store::{Connection, Store};
 
 /// The tables of the generation that is being built, and after the exchange for a moment those of the one before.
@@ -64,14 +62,15 @@ pub async fn rebuild(
         if connection.exchanging_generation().await?.is_some() {
             // What is decided is finished first: the tables that it has beside are not to be built over.
             let feed = Tenure::demand(&mut feeding, FEED).await?;
-            Box::pin(feed.during(&mut feeding, finish_exchange(&mut connection, sink))).await?;
+            Box::pin(feed.during(&mut feeding, finish_exchange(&mut connection, sink, &feed))).await?;
         }
-        let target = prepare(&mut connection, sink).await?;
-        let mut events = catch_up(&mut connection, sink, &target, &tenure, &progress).await?;
+        let target = prepare(&mut connection, sink, &tenure).await?;
+        let building = Writer { sink, target: &target, tenure: &tenure };
+        let mut events = catch_up(&mut connection, building, &progress).await?;
         // From here on nobody else feeds: what is left is little.
         let feed = Tenure::demand(&mut feeding, FEED).await?;
         let finish = async {
-            events += catch_up(&mut connection, sink, &target, &tenure, &progress).await?;
+            events += catch_up(&mut connection, building, &progress).await?;
             let proof = prove(&mut connection, sink, &target, None).await?;
             let difference = match is_compared {
                 true => Some(compare(&mut connection, sink, &target).await?),
@@ -79,9 +78,9 @@ pub async fn rebuild(
             };
             if is_exchanged && proof.problems.is_empty() {
                 connection.begin_exchange(target.generation).await?;
-                finish_exchange(&mut connection, sink).await?;
+                finish_exchange(&mut connection, sink, &feed).await?;
                 for mirror in &connection.domain().mirrors {
-                    mirror_anew(&mut connection, sink, &target, mirror, &feed).await?;
+                    Writer { tenure: &feed, ..building }.mirror_anew(&mut connection, mirror).await?;
                 }
             }
             if !proof.problems.is_empty() {
@@ -105,7 +104,7 @@ async fn compare(connection: &mut Connection, sink: &Sink, target: &Target) -> R
 }
 
 /// The tables of the generation that is being built: those of an earlier call, or new ones.
-async fn prepare(connection: &mut Connection, sink: &Sink) -> Result<Target, Error> {
+async fn prepare(connection: &mut Connection, sink: &Sink, tenure: &Tenure) -> Result<Target, Error> {
     let generation = connection.building_generation().await?;
     let target = Target { generation, table: RAW_NEXT.to_owned(), aggregated: AGGREGATED_NEXT.to_owned() };
     let comment = comment(generation);
@@ -114,38 +113,33 @@ async fn prepare(connection: &mut Connection, sink: &Sink) -> Result<Target, Err
         && sink.exists(VIEW_NEXT).await?;
     // What was withdrawn from the store since, the feed has taken out of the tables that are read, and of no others.
     if !is_there || !connection.differing_from_store(generation).await?.is_empty() {
-        sink.remove(VIEW_NEXT).await?;
+        tenure.fenced(sink, async |sink| sink.remove(VIEW_NEXT).await).await?;
         connection.forget_ranges(generation).await?;
-        sink.make_like(RAW, RAW_NEXT, &comment).await?;
-        sink.make_like(AGGREGATED, AGGREGATED_NEXT, &comment).await?;
+        for (table, next) in [(RAW, RAW_NEXT), (AGGREGATED, AGGREGATED_NEXT)] {
+            tenure.fenced(sink, async |sink| sink.make_like(table, next, &comment).await).await?;
+        }
         let query = sink.aggregation(RAW_NEXT).await?;
         sink.make_view(VIEW_NEXT, AGGREGATED_NEXT, &query).await?;
     }
     Ok(target)
 }
 
-/// Carries everything that is settled; the next range is sealed while one is on its way.
-async fn catch_up(
-    connection: &mut Connection,
-    sink: &Sink,
-    target: &Target,
-    tenure: &Tenure,
-    progress: &impl Fn(i64, i64),
-) -> Result<i64, Error> {
-    let mut carried = 0;
-    while let Some(range) = connection.first_unfed(target.generation).await? {
-        carry(connection, sink, target, &range, false, tenure.until()).await?;
+/// Carries everything that is settled.
+async fn catch_up(connection: &mut Connection, writer: Writer<'_>, progress: &impl Fn(i64, i64)) -> Result<i64, Error> {
+    let (generation, mut carried) = (writer.target.generation, 0);
+    while let Some(range) = connection.first_unfed(generation).await? {
+        writer.carry_until_there(connection, &range, false, trouble, is_for_people).await?;
         carried += range.events;
     }
     let mut horizon = connection.positions();
     let mut settled = horizon.advance(connection).await?;
-    while settled == 0 && connection.unfed_events(target.generation).await? > 0 {
+    while settled == 0 && connection.unfed_events(generation).await? > 0 {
         // Somebody's transaction is still running.
         tokio::time::sleep(LOOK_EVERY).await;
         settled = horizon.advance(connection).await?;
     }
-    while let Some(range) = seal_next(connection, target, settled, (tenure.name, tenure.epoch)).await? {
-        carry(connection, sink, target, &range, true, tenure.until()).await?;
+    while let Some(range) = writer.seal_next(connection, settled).await? {
+        writer.carry_until_there(connection, &range, true, trouble, is_for_people).await?;
         carried += range.events;
         progress(range.last, settled);
         if range.events < RANGE_EVENTS_MAX {
@@ -153,6 +147,19 @@ async fn catch_up(
         }
     }
     Ok(carried)
+}
+
+fn trouble(error: &Error) {
+    tracing::warn!(error = %error, "cannot carry a range into ClickHouse");
+}
+
+/// Whether trying again would only show the same: whoever rebuilds sits before it.
+fn is_for_people(error: &Error) -> bool {
+    !matches!(
+        error,
+        Error::NoTime
+            | Error::Sink(sink::Error::Busy { .. } | sink::Error::Unavailable { .. } | sink::Error::Silent { .. })
+    )
 }
 
 /// Replaces what happened in a span of time, in the tables that are read, by what the event store has; gives the number
@@ -169,7 +176,7 @@ pub async fn rebuild_span(
     let [mut connection, mut feeding] = [store.connect_unhurried().await?, store.connect().await?];
     let feed = Tenure::demand(&mut feeding, FEED).await?;
     let work = async {
-        finish_exchange(&mut connection, sink).await?;
+        finish_exchange(&mut connection, sink, &feed).await?;
         let target = Target::current(&mut connection).await?;
         let moment = |at: DateTime<Utc>| format!("toDateTime64('{}', 6, 'UTC')", at.format("%Y-%m-%d %H:%M:%S%.6f"));
         let bounds = [
@@ -178,17 +185,12 @@ pub async fn rebuild_span(
         ];
         let condition = bounds.into_iter().flatten().collect::<Vec<_>>().join(" and ");
         let mut concerned = Vec::new();
-        let mut from = 0;
-        loop {
-            let ranges = connection.fed_ranges(target.generation, from, RANGES_AT_ONCE).await?;
-            let Some(last) = ranges.last() else {
-                break;
-            };
-            from = last.last_position + 1;
+        for ranges in connection.fed_ranges(target.generation, 0).await?.chunks(RANGES_AT_ONCE) {
             let all: Vec<(i64, i64)> = ranges.iter().map(|range| (range.first_position, range.last_position)).collect();
             concerned.extend(sink.ranges_with(&target.table, &all, &condition).await?);
         }
-        let partitions = replace(&mut connection, sink, &target, &concerned, &feed).await?;
+        let writer = Writer { sink, target: &target, tenure: &feed };
+        let partitions = writer.replace(&mut connection, &concerned).await?;
         Ok((concerned.len(), partitions))
     };
     Box::pin(feed.during(&mut feeding, work)).await
@@ -199,25 +201,25 @@ pub async fn rebuild_span(
 ///
 /// # Errors
 /// When one of the two databases fails.
-pub async fn finish_exchange(connection: &mut Connection, sink: &Sink) -> Result<(), Error> {
+pub async fn finish_exchange(connection: &mut Connection, sink: &Sink, tenure: &Tenure) -> Result<(), Error> {
     let Some(generation) = connection.exchanging_generation().await? else {
         return Ok(());
     };
     let wanted = Some(comment(generation));
     let before = connection.previous_generation().await?.map(comment);
     // Views follow names: the one of the tables that are read stays, that of the next ones has nothing to do any more.
-    sink.remove(VIEW_NEXT).await?;
+    tenure.fenced(sink, async |sink| sink.remove(VIEW_NEXT).await).await?;
     for (table, next, previous) in [(RAW, RAW_NEXT, RAW_PREVIOUS), (AGGREGATED, AGGREGATED_NEXT, AGGREGATED_PREVIOUS)] {
         if sink.comment(table).await? != wanted {
             let from = if sink.comment(next).await? == wanted { next } else { previous };
             if sink.comment(from).await? != wanted {
                 return Err(Error::Version(format!("there is no table {table} of generation {generation} to be read")));
             }
-            sink.exchange(table, from).await?;
+            tenure.fenced(sink, async |sink| sink.exchange(table, from).await).await?;
         }
         if before.is_some() && sink.comment(next).await? == before {
-            sink.remove(previous).await?;
-            sink.rename(next, previous).await?;
+            tenure.fenced(sink, async |sink| sink.remove(previous).await).await?;
+            tenure.fenced(sink, async |sink| sink.rename(next, previous).await).await?;
         }
     }
     connection.end_exchange(generation).await?;
@@ -229,14 +231,14 @@ pub async fn finish_exchange(connection: &mut Connection, sink: &Sink) -> Result
 /// # Errors
 /// [`Error::Version`] when there is none any more.
 pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
-    Box::pin(alone(store, sink, async |connection| {
+    Box::pin(alone(store, sink, async |connection, tenure| {
         let previous = connection.previous_generation().await?;
         let is_there = sink.comment(RAW_PREVIOUS).await? == previous.map(comment);
         let Some(generation) = previous.filter(|_| is_there) else {
             return Err(Error::Version("there is no previous generation to go back to".to_owned()));
         };
         connection.begin_exchange(generation).await?;
-        finish_exchange(connection, sink).await?;
+        finish_exchange(connection, sink, tenure).await?;
         // What was withdrawn from the store meanwhile has been taken out of the other generation.
         let differing = connection.differing_from_store(generation).await?;
         connection.note_outdated(&differing).await?;
@@ -250,10 +252,11 @@ pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
 /// # Errors
 /// When one of the two databases fails.
 pub async fn drop_previous(store: &Store, sink: &Sink) -> Result<bool, Error> {
-    Box::pin(alone(store, sink, async |connection| {
+    Box::pin(alone(store, sink, async |connection, tenure| {
         let is_there = sink.exists(RAW_PREVIOUS).await?;
-        sink.remove(RAW_PREVIOUS).await?;
-        sink.remove(AGGREGATED_PREVIOUS).await?;
+        for table in [RAW_PREVIOUS, AGGREGATED_PREVIOUS] {
+            tenure.fenced(sink, async |sink| sink.remove(table).await).await?;
+        }
         connection.drop_previous_generation().await?;
         Ok(is_there)
     }))
@@ -264,7 +267,7 @@ pub async fn drop_previous(store: &Store, sink: &Sink) -> Result<bool, Error> {
 async fn alone<T>(
     store: &Store,
     sink: &Sink,
-    work: impl AsyncFnOnce(&mut Connection) -> Result<T, Error>,
+    work: impl AsyncFnOnce(&mut Connection, &Tenure) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let [mut connection, mut renewing, mut feeding] =
         [store.connect_unhurried().await?, store.connect().await?, store.connect().await?];
@@ -272,8 +275,8 @@ async fn alone<T>(
     let both = async {
         let feed = Tenure::demand(&mut feeding, FEED).await?;
         let work = async {
-            finish_exchange(&mut connection, sink).await?;
-            work(&mut connection).await
+            finish_exchange(&mut connection, sink, &feed).await?;
+            work(&mut connection, &feed).await
         };
         Box::pin(feed.during(&mut feeding, work)).await
     };

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 
-static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/streams/csr");
+/// The stream folders of this repository; which of them there are, the engine does not know.
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/streams");
 
 /// Where to read the stream folder.
 #[derive(Debug, Clone)]
@@ -28,8 +29,9 @@ impl Source {
     pub fn read(&self) -> Result<Files, String> {
         match self {
             Self::BuiltIn => {
+                let folder = built_in()?;
                 let mut files = Files::default();
-                embedded(&BUILT_IN, &mut files);
+                embedded(folder.path(), folder, &mut files);
                 Ok(files)
             }
             Self::Folder(folder) => {
@@ -56,14 +58,29 @@ impl Files {
     }
 }
 
-fn embedded(dir: &Dir<'_>, files: &mut Files) {
+/// The only stream folder that is compiled in.
+fn built_in() -> Result<&'static Dir<'static>, String> {
+    let mut folders = BUILT_IN.dirs().filter(|dir| dir.contains(dir.path().join("stream.toml")));
+    match (folders.next(), folders.next()) {
+        (Some(only), None) => Ok(only),
+        (Some(_), Some(_)) => Err(several("the program")),
+        (None, _) => Err("no stream folder is compiled in\n  hint: set MILEPOST_STREAMS to one".to_owned()),
+    }
+}
+
+fn several(place: &str) -> String {
+    format!("{place}: has several stream folders\n  hint: name one of them in MILEPOST_STREAMS")
+}
+
+fn embedded(root: &Path, dir: &Dir<'_>, files: &mut Files) {
     for file in dir.files() {
-        if let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
+        let path = file.path().strip_prefix(root).ok().and_then(Path::to_str);
+        if let (Some(path), Some(text)) = (path, file.contents_utf8()) {
             files.0.insert(path.to_owned(), text.to_owned());
         }
     }
     for inner in dir.dirs() {
-        embedded(inner, files);
+        embedded(root, inner, files);
     }
 }
 
@@ -79,10 +96,7 @@ fn root(folder: &Path) -> Result<PathBuf, String> {
         .collect();
     match (inner.pop(), inner.is_empty()) {
         (Some(only), true) => Ok(only),
-        (Some(_), false) => Err(format!(
-            "{}: has several stream folders\n  hint: name one of them in MILEPOST_STREAMS",
-            folder.display()
-        )),
+        (Some(_), false) => Err(several(&folder.display().to_string())),
         (None, _) => {
             Err(format!("{}: has no stream.toml\n  hint: set MILEPOST_STREAMS to a stream folder", folder.display()))
         }

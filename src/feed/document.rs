@@ -1,202 +1,179 @@
-//! A stored document on its way out: the few fields that analytics wants are picked, and it is written again without what
-//! is personal. Both without building it in memory: every event of every year goes through here.
+//! A stored document on its way out: it is written again without what is personal, and the few fields that analytics wants
+//! are picked. In one pass over the text, because every event of every year goes through here; numbers and texts are copied
+//! as they are written.
+//!
+//! The text is Postgres's own (`jsonb`), so it is well-formed; what is not is recognised as far as that is needed to copy it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Those of these fields of `data` that are there.
-#[must_use]
-pub fn pick(text: &str, wanted: &BTreeSet<String>) -> Map<String, Value> {
-    let mut found = Map::new();
-    if !wanted.is_empty() {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        drop(Fields { inside: Inside::Document, wanted, found: &mut found }.deserialize(&mut deserializer));
-    }
-    found
+/// How deep a document may be: far deeper than the gates let anything through.
+const DEPTH_MAX: usize = 500;
+
+/// A document without what is personal.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stripped {
+    /// The document, without spaces.
+    pub text: String,
+    /// Those of the wanted fields of `data` that are there.
+    pub picked: Map<String, Value>,
 }
 
-/// The document without fields of these names, wherever they stand; empty if it is none.
+/// Copies a document without fields of the personal names, wherever they stand; empty if it is none.
 #[must_use]
-pub fn without(text: &str, personal: &BTreeSet<String>) -> String {
-    let mut copy = Vec::with_capacity(text.len());
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    match (Copied { to: &mut copy, personal }).deserialize(&mut deserializer) {
-        Ok(()) => String::from_utf8(copy).unwrap_or_default(),
-        Err(_) => String::new(),
+pub fn strip(text: &str, personal: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Stripped {
+    let picked = Map::new();
+    let mut copy = Copying { text, at: 0, copy: String::with_capacity(text.len()), personal, wanted, picked };
+    match copy.value(Place::Document, 0).filter(|()| copy.next().is_none()) {
+        Some(()) => Stripped { text: copy.copy, picked: copy.picked },
+        None => Stripped::default(),
     }
 }
 
+/// Where a value stands.
 #[derive(Clone, Copy, PartialEq)]
-enum Inside {
+enum Place {
     Document,
     Data,
+    Elsewhere,
 }
 
-/// Finds fields of `data`; passes over everything else.
-struct Fields<'f> {
-    inside: Inside,
-    wanted: &'f BTreeSet<String>,
-    found: &'f mut Map<String, Value>,
+struct Copying<'t> {
+    text: &'t str,
+    /// How much of the text has been read, in bytes.
+    at: usize,
+    copy: String,
+    personal: &'t BTreeSet<String>,
+    wanted: &'t BTreeSet<String>,
+    picked: Map<String, Value>,
 }
 
-impl<'de> DeserializeSeed<'de> for Fields<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+impl<'t> Copying<'t> {
+    /// The next byte that says something.
+    fn next(&mut self) -> Option<u8> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let spaces = rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        self.at += spaces;
+        rest.get(spaces).copied()
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Fields { inside, wanted, found } = self;
-        let is_wanted = |key: &str| match inside {
-            Inside::Document => (key == "data").then(String::new),
-            Inside::Data => wanted.get(key).cloned(),
+    /// Goes past this byte, if it is the next one.
+    fn takes(&mut self, byte: u8) -> bool {
+        let is_next = self.next() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    fn value(&mut self, place: Place, depth: usize) -> Option<()> {
+        match self.next()? {
+            _ if depth > DEPTH_MAX => None,
+            b'{' => self.object(place, depth),
+            b'[' => self.array(depth),
+            b'"' => {
+                let text = self.quoted()?;
+                self.copy.push_str(text);
+                Some(())
+            }
+            _ => self.word(),
+        }
+    }
+
+    fn object(&mut self, place: Place, depth: usize) -> Option<()> {
+        self.at += 1;
+        self.copy.push('{');
+        let begin = self.copy.len();
+        if !self.takes(b'}') {
+            loop {
+                self.entry(place, depth, begin)?;
+                match (self.takes(b','), self.takes(b'}')) {
+                    (true, false) => {}
+                    (false, true) => break,
+                    _ => return None,
+                }
+            }
+        }
+        self.copy.push('}');
+        Some(())
+    }
+
+    /// A field, and the comma between it and those before it in the object.
+    fn entry(&mut self, place: Place, depth: usize, begin: usize) -> Option<()> {
+        let quoted = (self.next()? == b'"').then(|| self.quoted()).flatten()?;
+        let name = unquoted(quoted)?;
+        let before = self.copy.len();
+        if before > begin {
+            self.copy.push(',');
+        }
+        self.copy.push_str(quoted);
+        self.copy.push(':');
+        let below = match place {
+            Place::Document if name == "data" => Place::Data,
+            _ => Place::Elsewhere,
         };
-        while let Some(name) = entries.next_key_seed(Key(is_wanted))? {
-            match (name, inside) {
-                (None, _) => drop(entries.next_value::<IgnoredAny>()?),
-                (Some(_), Inside::Document) => {
-                    entries.next_value_seed(Fields { inside: Inside::Data, wanted, found: &mut *found })?;
-                }
-                (Some(name), Inside::Data) => {
-                    let value: Value = entries.next_value()?;
-                    if !value.is_null() {
-                        found.insert(name, value);
-                    }
+        let from = self.takes(b':').then_some(self.at)?;
+        self.value(below, depth + 1)?;
+        if place == Place::Data && self.wanted.contains(&*name) {
+            let value = serde_json::from_str(self.text.get(from..self.at)?).unwrap_or_default();
+            if value != Value::Null {
+                self.picked.insert(name.clone().into_owned(), value);
+            }
+        }
+        if self.personal.contains(&*name) {
+            self.copy.truncate(before);
+        }
+        Some(())
+    }
+
+    fn array(&mut self, depth: usize) -> Option<()> {
+        self.at += 1;
+        self.copy.push('[');
+        if !self.takes(b']') {
+            loop {
+                self.value(Place::Elsewhere, depth + 1)?;
+                match (self.takes(b','), self.takes(b']')) {
+                    (true, false) => self.copy.push(','),
+                    (false, true) => break,
+                    _ => return None,
                 }
             }
         }
-        Ok(())
-    }
-}
-
-/// What is made of a key, without keeping the key.
-struct Key<F>(F);
-
-impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
+        self.copy.push(']');
+        Some(())
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<T, E> {
-        Ok((self.0)(key))
-    }
-}
-
-/// Writes a value as it is read.
-struct Copied<'c> {
-    to: &'c mut Vec<u8>,
-    personal: &'c BTreeSet<String>,
-}
-
-impl Copied<'_> {
-    fn write<E: serde::de::Error>(self, value: &(impl serde::Serialize + ?Sized)) -> Result<(), E> {
-        serde_json::to_writer(self.to, value).map_err(E::custom)
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Copied<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Copied<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.write(&())
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
-        self.write(&value)
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.write(&value)
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.write(&value)
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.write(&value)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<(), E> {
-        self.write(value)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let begin = self.to.len();
-        self.to.push(b'[');
+    /// A text, with its quotation marks.
+    fn quoted(&mut self) -> Option<&'t str> {
+        let (begin, bytes) = (self.at, self.text.as_bytes());
+        let mut end = begin + 1;
         loop {
-            let before = self.to.len();
-            if before > begin + 1 {
-                self.to.push(b',');
-            }
-            if items.next_element_seed(Copied { to: self.to, personal: self.personal })?.is_none() {
-                self.to.truncate(before);
-                self.to.push(b']');
-                return Ok(());
+            end += bytes.get(end..)?.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            match bytes[end] {
+                b'"' => break,
+                _ => end += 2,
             }
         }
+        self.at = end + 1;
+        self.text.get(begin..self.at)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Copied { to, personal } = self;
-        let begin = to.len();
-        to.push(b'{');
-        loop {
-            let before = to.len();
-            let key = Key(|key: &str| {
-                if personal.contains(key) {
-                    return Ok(false);
-                }
-                if before > begin + 1 {
-                    to.push(b',');
-                }
-                serde_json::to_writer(&mut *to, key).map(|()| true)
-            });
-            match entries.next_key_seed(key)?.transpose().map_err(A::Error::custom)? {
-                None => break,
-                Some(false) => drop(entries.next_value::<IgnoredAny>()?),
-                Some(true) => {
-                    to.push(b':');
-                    entries.next_value_seed(Copied { to: &mut *to, personal })?;
-                }
-            }
-        }
-        to.push(b'}');
-        Ok(())
+    /// A number, true, false or null.
+    fn word(&mut self) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.');
+        let word = rest.get(..rest.bytes().take_while(is_part).count()).filter(|word| !word.is_empty())?;
+        self.at += word.len();
+        self.copy.push_str(word);
+        Some(())
+    }
+}
+
+/// A text without its quotation marks and escapes.
+fn unquoted(quoted: &str) -> Option<Cow<'_, str>> {
+    match quoted.contains('\\') {
+        true => serde_json::from_str(quoted).ok().map(Cow::Owned),
+        false => quoted.get(1..quoted.len() - 1).map(Cow::Borrowed),
     }
 }
 
@@ -213,26 +190,44 @@ mod tests {
     #[test]
     fn only_fields_of_the_data_are_picked() {
         let text = r#"{"a": 1, "data": {"a": {"x": [1]}, "b": null, "\u0063": "c", "d": 2}, "metadata": {"d": 3}}"#;
-        let picked = pick(text, &names(&["a", "b", "c"]));
-        assert_eq!(Value::Object(picked), json!({"a": {"x": [1]}, "c": "c"}));
-        assert!(pick("[]", &names(&["a"])).is_empty());
+        let stripped = strip(text, &names(&["c"]), &names(&["a", "b", "c"]));
+        assert_eq!(Value::Object(stripped.picked), json!({"a": {"x": [1]}, "c": "c"}), "also what is personal");
+        assert_eq!(strip("[{\"a\": 1}]", &names(&[]), &names(&["a"])).picked, Map::new());
     }
 
     #[test]
     fn personal_fields_are_left_out_wherever_they_stand() {
         let text =
             r#"{"email": 1, "a": [], "b": [{"em\u0061il": {"x": 1}}, {"c": {}, "email": "x"}, "email"], "d": -0.5}"#;
-        assert_eq!(without(text, &names(&["email"])), r#"{"a":[],"b":[{},{"c":{}},"email"],"d":-0.5}"#);
-        assert_eq!(without("{\"a\": 1e400}", &names(&[])), "");
+        let stripped = strip(text, &names(&["email"]), &names(&[]));
+        assert_eq!(stripped.text, r#"{"a":[],"b":[{},{"c":{}},"email"],"d":-0.5}"#);
+    }
+
+    #[test]
+    fn numbers_stay_as_they_are_written() {
+        let text = r#"{"a":[1e400,0.10,12345678901234567890.5,-0]}"#;
+        assert_eq!(strip(text, &names(&[]), &names(&[])).text, text);
+    }
+
+    #[test]
+    fn what_is_no_document_is_nothing() {
+        for text in ["", "{", "{\"a\"}", "{\"a\":}", "[1,]", "[1 2]", "{\"a\":1,}", "\"a", "\"a\\", "{} {}", "{,}"] {
+            assert_eq!(strip(text, &names(&[]), &names(&[])), Stripped::default(), "{text}");
+        }
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(strip(&deep, &names(&[]), &names(&[])), Stripped::default());
     }
 
     proptest::proptest! {
         #[test]
         fn what_is_not_personal_stays_as_it_is(text in "[a-z\"\\\\\u{0}-\u{1f}é😀]{0,12}", number: i64, float: f64) {
             let float = serde_json::Number::from_f64(float);
-            let value = json!({"x": [text, number, float, null, true], "y": {text: {"z": []}}});
-            let copied = without(&value.to_string(), &names(&["personal"]));
-            proptest::prop_assert_eq!(serde_json::from_str::<Value>(&copied).expect("JSON"), value);
+            let value = json!({"x": [text, number, float, null, true], "y": {&text: {"z": []}}, "data": {"w": text}});
+            for written in [value.to_string(), serde_json::to_string_pretty(&value).expect("JSON")] {
+                let stripped = strip(&written, &names(&["personal"]), &names(&["w"]));
+                proptest::prop_assert_eq!(&stripped.text, &value.to_string());
+                proptest::prop_assert_eq!(&stripped.picked["w"], &value["data"]["w"]);
+            }
         }
     }
 }

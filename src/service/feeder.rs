@@ -8,13 +8,12 @@ use tokio::time::Instant;
 use super::Shared;
 use crate::analytics::mirrors::{horizons, mirror};
 use crate::analytics::rebuild::finish_exchange;
-use crate::analytics::repair::replace;
 use crate::analytics::tenure::{FEED, RENEW_EVERY, Renewed, Tenure};
-use crate::analytics::{Error, Target, carry, seal_next};
+use crate::analytics::{Error, Target, Writer};
 use crate::feed::Range;
 use crate::metrics;
 use crate::retry::Pause;
-use crate::sink::{self, Sink};
+use crate::sink::Sink;
 use crate::store::Connection;
 
 /// Pause when nothing is settled, so that ClickHouse gets a few large inserts and not many small ones.
@@ -98,13 +97,13 @@ async fn renew(tenure: &Tenure, connection: &mut Connection, is_wanted: &AtomicB
 async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicBool) -> Result<(), Error> {
     let [mut marking, mut sealing] = [shared.store.connect().await?, shared.store.connect().await?];
     sink.verify_version().await?.map_err(Error::Version)?;
-    finish_exchange(&mut marking, sink).await?;
+    finish_exchange(&mut marking, sink, tenure).await?;
     let target = Target::current(&mut marking).await?;
+    let writer = Writer { sink, target: &target, tenure };
     let mut horizon = marking.positions();
     // What an earlier feeder left behind.
     while let Some(range) = marking.first_unfed(target.generation).await? {
-        let is_there = carry_until_there(shared, &mut marking, sink, (&target, tenure, is_wanted), &range, false);
-        if !is_there.await? {
+        if !carry(shared, &mut marking, writer, is_wanted, &range, false).await? {
             return Ok(());
         }
     }
@@ -130,14 +129,13 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
         }
         if next.is_none() {
             let outdated = marking.outdated(target.generation).await?;
-            replace(&mut marking, sink, &target, &outdated, tenure).await?;
+            writer.replace(&mut marking, &outdated).await?;
         }
         let settled = horizon.advance(&mut sealing).await?;
-        let seal = seal_next(&mut sealing, &target, settled, (tenure.name, tenure.epoch));
+        let seal = writer.seal_next(&mut sealing, settled);
         next = match next.take() {
             Some(range) => {
-                let carrying =
-                    carry_until_there(shared, &mut marking, sink, (&target, tenure, is_wanted), &range, true);
+                let carrying = carry(shared, &mut marking, writer, is_wanted, &range, true);
                 let (carried, sealed) = tokio::join!(carrying, seal);
                 if !carried? || is_wanted.load(Ordering::Relaxed) {
                     return Ok(());
@@ -158,44 +156,24 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
     }
 }
 
-/// Carries one range, however often that has to be tried: ClickHouse may be away for hours. False when somebody else
-/// wants the lease meanwhile.
-async fn carry_until_there(
+/// Carries one range, however often that has to be tried. False when somebody else wants the lease meanwhile.
+async fn carry(
     shared: &Shared,
     connection: &mut Connection,
-    sink: &Sink,
-    (target, tenure, is_wanted): (&Target, &Tenure, &AtomicBool),
+    writer: Writer<'_>,
+    is_wanted: &AtomicBool,
     range: &Range,
-    mut is_fresh: bool,
+    is_fresh: bool,
 ) -> Result<bool, Error> {
-    let (mut pause, began) = (Pause::default(), Instant::now());
-    loop {
-        let mut carried = carry(connection, sink, target, range, is_fresh, tenure.until()).await;
-        if let Err(error @ Error::Differs { .. }) = &carried
-            && !is_fresh
-        {
-            // Not by a first insert and not by its repeat: something else was there before, or is there beside it.
-            trouble(shared, error);
-            carried = replace(connection, sink, target, &[(range.first, range.last)], tenure).await.map(|_| ());
-        }
-        match carried {
-            Ok(()) => {
-                shared.health.fine("analytics");
-                shared.tally.fed(range.events);
-                metrics::fed(range.events, began.elapsed().as_secs_f64());
-                return Ok(true);
-            }
-            Err(error @ Error::Store(_)) => return Err(error),
-            Err(error) => {
-                trouble(shared, &error);
-                // What ClickHouse itself refused is repeated under its token: the rows may be there, and not what a view
-                // that failed makes of them. Of everything else nobody knows what became of it: it is looked up.
-                is_fresh = matches!(error, Error::Sink(sink::Error::Fault { .. } | sink::Error::Busy { .. }));
-            }
-        }
-        if is_wanted.load(Ordering::Relaxed) {
-            return Ok(false);
-        }
-        tokio::time::sleep(pause.longer()).await;
+    let began = Instant::now();
+    let (trouble, gives_up) = (|error: &Error| trouble(shared, error), |_: &Error| is_wanted.load(Ordering::Relaxed));
+    match writer.carry_until_there(connection, range, is_fresh, trouble, gives_up).await {
+        Ok(()) => {}
+        Err(error @ Error::Store(_)) => return Err(error),
+        Err(_) => return Ok(false),
     }
+    shared.health.fine("analytics");
+    shared.tally.fed(range.events);
+    metrics::fed(range.events, began.elapsed().as_secs_f64());
+    Ok(true)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::tab_separated::parsed;
 use super::{Error, Row, Sink, identifier};
 use crate::feed::Layout;
 
@@ -20,17 +21,7 @@ impl Sink {
     /// # Errors
     /// When ClickHouse does not say.
     pub async fn content(&self, table: &str, layout: &Layout, first: i64, last: i64) -> Result<Content, Error> {
-        let sql = format!(
-            "select count(), {} from {} where position between {first} and {last}",
-            layout.hash(),
-            identifier(table)
-        );
-        let rows = self.rows(&sql, &CONSISTENT).await?;
-        let number = |index: usize| rows.first()?.get(index)?.as_deref();
-        let content =
-            number(0).and_then(|events| events.parse().ok()).zip(number(1).and_then(|hash| hash.parse().ok()));
-        let (events, hash) = content.ok_or_else(|| self.nonsense("count the rows of a range"))?;
-        Ok(Content { events, hash })
+        Ok(self.contents(table, layout, &[(first, last)]).await?.remove(&first).unwrap_or_default())
     }
 
     /// The same for several ranges, by their first positions; those without a row are not there.
@@ -54,18 +45,12 @@ impl Sink {
             layout.hash(),
             identifier(table)
         );
-        let read = |row: &Row| {
-            let number = |index: usize| row.get(index)?.as_deref();
-            let content = Content { events: number(1)?.parse().ok()?, hash: number(2)?.parse().ok()? };
-            Some((number(0)?.parse().ok()?, content))
-        };
+        let read = |row: &Row| Some((parsed(row, 0)?, Content { events: parsed(row, 1)?, hash: parsed(row, 2)? }));
         let rows = self.rows(&sql, &CONSISTENT).await?;
         let contents: Option<HashMap<i64, Content>> = rows.iter().map(read).collect();
         contents.ok_or_else(|| self.nonsense("count the rows of ranges"))
     }
-}
 
-impl Sink {
     /// Those of the ranges that have such rows.
     ///
     /// # Errors
@@ -111,11 +96,16 @@ impl Sink {
             side(other, 2)
         );
         let rows = self.rows(&sql, &CONSISTENT).await?;
-        let text = |index: usize| rows.first()?.get(index)?.clone();
-        let number = |index: usize| text(index)?.parse().ok();
-        let numbers = (|| Some((number(0)?, number(1)?, number(2)?)))();
-        let (only_one, only_other, different) = numbers.ok_or_else(|| self.nonsense("compare two tables"))?;
-        Ok(Difference { only_one, only_other, different, some: text(3).unwrap_or_default() })
+        let read = |row: &Row| {
+            let some = row.get(3).cloned().flatten().unwrap_or_default();
+            Some(Difference {
+                only_one: parsed(row, 0)?,
+                only_other: parsed(row, 1)?,
+                different: parsed(row, 2)?,
+                some,
+            })
+        };
+        rows.first().and_then(read).ok_or_else(|| self.nonsense("compare two tables"))
     }
 }
 

@@ -3,6 +3,11 @@
 /// A row's values as text, in the order of the query; `None` is null.
 pub type Row = Vec<Option<String>>;
 
+/// The value in a column, read as something.
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row, index: usize) -> Option<T> {
+    row.get(index)?.as_ref()?.parse().ok()
+}
+
 /// The rows of an answer.
 pub(super) fn rows(text: &str) -> Vec<Row> {
     text.lines().map(|line| line.split('\t').map(value).collect()).collect()

@@ -1,22 +1,15 @@
-//! Tables beside the ones that are read: filled, compared, and put in their place.
+//! Tables beside the ones that are read: made, filled, and put in their place.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use super::{Error, Sink, identifier, literal};
-
-/// The table of sums by hour.
-pub const AGGREGATED: &str = "events_aggregated";
-/// The view that keeps it.
-pub const AGGREGATING_VIEW: &str = "events_aggregated_view";
+use super::ranges::CONSISTENT;
+use super::tab_separated::parsed;
+use super::{Error, Row, Sink, identifier, literal, with_settings};
 
 /// Copying within ClickHouse: equal blocks are no repeats, and nothing else is to be recognised.
 const COPYING: [(&str, &str); 2] = [("insert_deduplicate", "0"), ("max_partitions_per_insert_block", "0")];
-
-/// The begin of a raw event's hour, as the aggregating view computes it.
-const HOUR: &str = "fromUnixTimestamp64Second(intDiv(toUnixTimestamp64Micro(event_time)
-    - positiveModulo(toUnixTimestamp64Micro(event_time), 3600000000), 1000000), 'UTC')";
-/// The longest that comparing the sums of a range may take: its events may be of all times.
-const SUMMING_SECONDS_MAX: u64 = 600;
+/// The same for newer servers, to which the first of these says nothing any more.
+const NEWER_COPYING: [(&str, &str); 2] = [("deduplicate_insert", "disable"), ("deduplicate_insert_select", "disable")];
 
 impl Sink {
     /// Makes an empty table like another; one of that name that was left over is gone.
@@ -42,15 +35,10 @@ impl Sink {
     /// # Errors
     /// When ClickHouse does not say.
     pub async fn exists(&self, table: &str) -> Result<bool, Error> {
-        let sql = format!(
-            "select name from system.tables where database = {} and name = {}",
-            literal(self.database()),
-            literal(table)
-        );
-        Ok(!self.rows(&sql, &[]).await?.is_empty())
+        Ok(self.comment(table).await?.is_some())
     }
 
-    /// The comment of a table: of which generation it is.
+    /// The comment of a table, which says of which generation it is; nothing, where there is no such table.
     ///
     /// # Errors
     /// When ClickHouse does not say.
@@ -63,12 +51,27 @@ impl Sink {
         Ok(self.rows(&sql, &[]).await?.into_iter().flatten().next().flatten())
     }
 
+    /// Tables whose names begin so.
+    ///
+    /// # Errors
+    /// When ClickHouse does not say.
+    pub async fn named_like(&self, begin: &str) -> Result<Vec<String>, Error> {
+        let sql = format!(
+            "select name from system.tables where database = {} and startsWith(name, {})",
+            literal(self.database()),
+            literal(begin)
+        );
+        Ok(self.rows(&sql, &[]).await?.into_iter().flatten().flatten().collect())
+    }
+
     /// Fills a table from a query.
     ///
     /// # Errors
     /// When ClickHouse does not do it.
     pub async fn fill(&self, table: &str, query: &str) -> Result<(), Error> {
-        self.execute_with(&format!("insert into {} {query}", identifier(table)), &COPYING).await
+        let newer = self.known(&NEWER_COPYING).await?;
+        let client = with_settings(self.client.clone().with_database(self.database()), &COPYING);
+        self.run(with_settings(client, &newer), &format!("insert into {} {query}", identifier(table))).await
     }
 
     /// The ids of the partitions in which a table has such rows.
@@ -77,7 +80,7 @@ impl Sink {
     /// When ClickHouse does not say.
     pub async fn partitions(&self, table: &str, condition: &str) -> Result<Vec<String>, Error> {
         let sql = format!("select distinct _partition_id from {} where {condition} order by 1", identifier(table));
-        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
+        let rows = self.rows(&sql, &CONSISTENT).await?;
         Ok(rows.into_iter().flatten().flatten().collect())
     }
 
@@ -87,13 +90,14 @@ impl Sink {
     /// # Errors
     /// When ClickHouse does not do it.
     pub async fn replace_partition(&self, table: &str, beside: &str, partition: &str) -> Result<(), Error> {
-        let id = literal(partition);
+        let (id, began) = (literal(partition), Instant::now());
         let is_empty = self.partitions(beside, &format!("_partition_id = {id}")).await?.is_empty();
         let how = match is_empty {
             true => format!("drop partition id {id}"),
             false => format!("replace partition id {id} from {}", identifier(beside)),
         };
-        self.carry_out(&format!("alter table {} {how}", identifier(table))).await
+        let left = self.deadline.saturating_sub(began.elapsed());
+        self.clone().with_deadline(left).carry_out(&format!("alter table {} {how}", identifier(table))).await
     }
 
     /// Exchanges the names of two tables, in one step.
@@ -112,35 +116,13 @@ impl Sink {
         self.carry_out(&format!("rename table {} to {}", identifier(table), identifier(name))).await
     }
 
-    /// The query of the aggregating view, over another table of raw events, or over a query in parentheses.
-    ///
-    /// # Errors
-    /// When the view is not there, or reads from something else.
-    pub async fn aggregation(&self, source: &str) -> Result<String, Error> {
-        let sql = format!(
-            "select as_select from system.tables where database = {} and name = {}",
-            literal(self.database()),
-            literal(AGGREGATING_VIEW)
-        );
-        let query = self.rows(&sql, &[]).await?.into_iter().flatten().next().flatten().unwrap_or_default();
-        // The server quotes a name only where it has to.
-        let spellings = [self.database().to_owned(), identifier(self.database())];
-        let froms = spellings.map(|database| format!("FROM {database}.{} ", crate::analytics::RAW));
-        match froms.iter().find(|from| query.matches(from.as_str()).count() == 1) {
-            Some(from) => Ok(query.replace(from, &format!("FROM {source} "))),
-            None => Err(self.nonsense("read the query of the view events_aggregated_view")),
-        }
-    }
-
     /// Rows beyond a position.
     ///
     /// # Errors
     /// When ClickHouse does not say.
     pub async fn count_beyond(&self, table: &str, position: i64) -> Result<i64, Error> {
         let sql = format!("select count() from {} where position > {position} or position = 0", identifier(table));
-        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
-        let count = rows.into_iter().flatten().next().flatten().and_then(|count| count.parse().ok());
-        count.ok_or_else(|| self.nonsense("count rows"))
+        self.number(&sql, "count rows").await
     }
 
     /// How many versions between two a mirrored table has.
@@ -152,9 +134,7 @@ impl Sink {
             "select uniqExact(version) from {} where version > {after} and version <= {last}",
             identifier(table)
         );
-        let row = self.rows(&sql, &super::ranges::CONSISTENT).await?.into_iter().next().unwrap_or_default();
-        let count = row.first().and_then(|count| count.as_ref()?.parse().ok());
-        count.ok_or_else(|| self.nonsense("count the versions of a mirrored table"))
+        self.number(&sql, "count the versions of a mirrored table").await
     }
 
     /// How many rows a mirrored table has, the sum of their versions, and the greatest; of each row the latest version.
@@ -163,114 +143,14 @@ impl Sink {
     /// When ClickHouse does not say.
     pub async fn mirror_sum(&self, table: &str) -> Result<(i64, i64, i64), Error> {
         let sql = format!("select count(), sum(version), max(version) from {} final", identifier(table));
-        let row = self.rows(&sql, &super::ranges::CONSISTENT).await?.into_iter().next().unwrap_or_default();
-        let number = |index: usize| row.get(index)?.as_ref()?.parse().ok();
-        let sum = (|| Some((number(0)?, number(1)?, number(2)?)))();
-        sum.ok_or_else(|| self.nonsense("sum up a mirrored table"))
+        let rows = self.rows(&sql, &CONSISTENT).await?;
+        let read = |row: &Row| Some((parsed(row, 0)?, parsed(row, 1)?, parsed(row, 2)?));
+        rows.first().and_then(read).ok_or_else(|| self.nonsense("sum up a mirrored table"))
     }
 
-    /// Makes the view that keeps the sums of a table of raw events.
-    ///
-    /// # Errors
-    /// When ClickHouse does not do it.
-    pub async fn make_view(&self, name: &str, aggregated: &str, query: &str) -> Result<(), Error> {
-        self.carry_out(&format!(
-            "create materialized view if not exists {} to {} as {query}",
-            identifier(name),
-            identifier(aggregated)
-        ))
-        .await
-    }
-
-    /// Keys of sums that are not what the raw events add up to, as text: the first ones, in order.
-    ///
-    /// # Errors
-    /// When ClickHouse does not say.
-    pub async fn wrong_sums(
-        &self,
-        raw: &str,
-        aggregated: &str,
-        condition: &str,
-        limit: u32,
-    ) -> Result<Vec<WrongSum>, Error> {
-        let wrong = self.wrong(&identifier(raw), aggregated, condition).await?;
-        let sql = format!("select key, raw_text, sums_text from ({wrong}) order by hour, key limit {limit}");
-        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
-        let text = |value: Option<&Option<String>>| value.cloned().flatten().unwrap_or_default();
-        Ok(rows
-            .iter()
-            .map(|row| WrongSum { key: text(row.first()), raw: text(row.get(1)), sums: text(row.get(2)) })
-            .collect())
-    }
-
-    /// The partitions in which sums are wrong.
-    ///
-    /// # Errors
-    /// When ClickHouse does not say.
-    pub async fn wrong_partitions(&self, raw: &str, aggregated: &str, condition: &str) -> Result<Vec<String>, Error> {
-        let wrong = self.wrong(&identifier(raw), aggregated, condition).await?;
-        let of = |table: &str, hour: &str| {
-            format!("select distinct _partition_id from {} where {hour} in (select hour from wrong)", identifier(table))
-        };
-        let sql = format!(
-            "with wrong as ({wrong}) select distinct * from ({} union all {})",
-            of(raw, HOUR),
-            of(aggregated, "hour")
-        );
-        let rows = self.rows(&sql, &super::ranges::CONSISTENT).await?;
-        Ok(rows.into_iter().flatten().flatten().collect())
-    }
-
-    /// Whether sums are what the raw events add up to, from the first hour to the last in which a range has rows.
-    ///
-    /// # Errors
-    /// When ClickHouse does not say.
-    pub async fn is_summed(&self, raw: &str, aggregated: &str, first: i64, last: i64) -> Result<bool, Error> {
-        let sink = self.clone().with_deadline(Duration::from_secs(SUMMING_SECONDS_MAX));
-        let sql = format!(
-            "select toString(min({HOUR})), toString(max({HOUR})) from {} where position between {first} and {last}",
-            identifier(raw)
-        );
-        let span = sink.rows(&sql, &super::ranges::CONSISTENT).await?;
-        let hour = |index: usize| span.first()?.get(index)?.as_deref()?.strip_suffix(":00:00");
-        let (begin, end) = hour(0).zip(hour(1)).ok_or_else(|| self.nonsense("read the hours of a range"))?;
-        let source = format!(
-            "(select * from {} where event_time >= toDateTime64('{begin}:00:00', 6, 'UTC')
-                 and event_time <= toDateTime64('{end}:59:59.999999', 6, 'UTC'))",
-            identifier(raw)
-        );
-        let condition =
-            format!("hour between toDateTime64('{begin}:00:00', 0, 'UTC') and toDateTime64('{end}:00:00', 0, 'UTC')");
-        let wrong = sink.wrong(&source, aggregated, &condition).await?;
-        let rows = sink.rows(&format!("select 1 from ({wrong}) limit 1"), &super::ranges::CONSISTENT).await?;
-        Ok(rows.is_empty())
-    }
-
-    /// SQL for the sums that are not what the raw events add up to; these are of a table, or of a query in parentheses.
-    async fn wrong(&self, raw: &str, aggregated: &str, condition: &str) -> Result<String, Error> {
-        let columns = self.columns(aggregated).await?;
-        let of = |is_key: bool| columns.iter().filter(move |(_, kind)| kind.contains("AggregateFunction(") != is_key);
-        let keys: Vec<String> = of(true).map(|(name, _)| identifier(name)).collect();
-        let values: Vec<String> = of(false)
-            .map(|(name, kind)| {
-                let function =
-                    kind.split_once('(').and_then(|(_, rest)| rest.split([',', ')']).next()).unwrap_or("sum");
-                let merge = if kind.starts_with("Simple") { "" } else { "Merge" };
-                format!("toString({}{merge}({}))", function.trim(), identifier(name))
-            })
-            .collect();
-        let (keys, values) = (keys.join(", "), values.join(", "));
-        let side = |name: &str, from: &str| {
-            format!("select {keys}, '{name}' as side, [{values}] as sums from {from} where {condition} group by {keys}")
-        };
-        Ok(format!(
-            "select toString(tuple({keys})) as key, hour, toString(anyIf(sums, side = 'raw')) as raw_text,
-                 toString(anyIf(sums, side = 'sums')) as sums_text
-             from ({raw_side} union all {sums_side}) group by {keys}
-             having count() <> 2 or anyIf(sums, side = 'raw') <> anyIf(sums, side = 'sums')",
-            raw_side = side("raw", &format!("({})", self.aggregation(raw).await?)),
-            sums_side = side("sums", &identifier(aggregated)),
-        ))
+    async fn number(&self, sql: &str, attempted: &str) -> Result<i64, Error> {
+        let rows = self.rows(sql, &CONSISTENT).await?;
+        rows.first().and_then(|row| parsed(row, 0)).ok_or_else(|| self.nonsense(attempted))
     }
 
     /// Names and types of a table's columns.
@@ -286,15 +166,4 @@ impl Sink {
         let rows = self.rows(&sql, &[]).await?;
         Ok(rows.into_iter().filter_map(|row| Some((row.first()?.clone()?, row.get(1)?.clone()?))).collect())
     }
-}
-
-/// A row of sums that is not what the raw events add up to.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct WrongSum {
-    /// Hour, type and so on.
-    pub key: String,
-    /// What the raw events say.
-    pub raw: String,
-    /// What the table of sums says.
-    pub sums: String,
 }

@@ -8,8 +8,6 @@ use crate::feed::Range;
 
 /// Positions within which fed ranges are merged.
 const MERGED_POSITIONS: i64 = 100_000;
-/// Ranges read at a time.
-const RANGES_AT_ONCE: i64 = 2000;
 
 /// A range that was fed, without its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -27,13 +25,13 @@ pub(crate) struct Fed {
 }
 
 impl Connection {
-    /// Fed ranges of a generation from a position on, at most so many, with what the store has in each.
-    pub(crate) async fn fed_ranges(&mut self, generation: i32, from: i64, limit: i64) -> Result<Vec<Fed>, Error> {
+    /// Fed ranges of a generation from a position on, with what the store has in each. They are few: old ones are merged.
+    pub(crate) async fn fed_ranges(&mut self, generation: i32, from: i64) -> Result<Vec<Fed>, Error> {
         let sql = format!(
             "with ranges as materialized (
-                 select first_position, last_position, events, content_hash from feed_ranges
-                 where generation = $1 and last_position >= $2 and fed_at is not null
-                 order by first_position limit $3),
+                 select first_position, last_position, events, content_hash,
+                     row_number() over (order by first_position) as number
+                 from feed_ranges where generation = $1 and last_position >= $2 and fed_at is not null),
              bounds as materialized (
                  select array_agg(first_position order by first_position) as firsts,
                      min(first_position) as low, max(last_position) as high from ranges),
@@ -41,14 +39,12 @@ impl Connection {
                  select width_bucket(position, bounds.firsts) as number, count(*) from {log}, bounds
                  where position between bounds.low and bounds.high group by 1)
              select first_position, last_position, events, content_hash, coalesce(counts.count, 0) as stored
-             from (select *, row_number() over (order by first_position) as number from ranges) as numbered
-             left join counts using (number) order by first_position",
+             from ranges left join counts using (number) order by first_position",
             log = self.domain.event_log
         );
         sqlx::query_as(AssertSqlSafe(sql))
             .bind(generation)
             .bind(from)
-            .bind(limit)
             .fetch_all(&mut self.pg)
             .await
             .map_err(|error| Error::classify("read the fed ranges", error))
@@ -83,16 +79,8 @@ impl Connection {
 
     /// Fed ranges of a generation that are not of as many events as the store has there now.
     pub(crate) async fn differing_from_store(&mut self, generation: i32) -> Result<Vec<i64>, Error> {
-        let (mut differing, mut from) = (Vec::new(), 0);
-        loop {
-            let ranges = self.fed_ranges(generation, from, RANGES_AT_ONCE).await?;
-            let Some(last) = ranges.last() else {
-                return Ok(differing);
-            };
-            from = last.last_position + 1;
-            differing
-                .extend(ranges.iter().filter(|range| range.stored != range.events).map(|range| range.first_position));
-        }
+        let ranges = self.fed_ranges(generation, 0).await?;
+        Ok(ranges.iter().filter(|range| range.stored != range.events).map(|range| range.first_position).collect())
     }
 
     /// Notes that the ranges of these positions are to be replaced.
@@ -175,7 +163,7 @@ impl Connection {
         sqlx::query(
             "with replaced as (
                  update feed_ranges set events = $3, content_hash = $4, fed_at = clock_timestamp(), body = null
-                 where generation = $1 and first_position = $2 returning 1)
+                 where generation = $1 and first_position = $2 and last_position = $6 returning 1)
              delete from feed_outdated using replaced where position = any($5)",
         )
         .bind(range.generation)
@@ -183,6 +171,7 @@ impl Connection {
         .bind(range.events)
         .bind(range.hash.cast_signed())
         .bind(outdated)
+        .bind(range.last)
         .execute(&mut self.pg)
         .await
         .map(|_| ())

@@ -70,10 +70,8 @@ impl Connection {
     pub(crate) async fn begin_exchange(&mut self, generation: i32) -> Result<(), Error> {
         // Older ones than the one before are not kept; the unique index wants the current one out of the way first.
         for sql in [
-            "with gone as (
-                 update feed_generations set state = 'dropped', changed_at = now()
-                 where state = 'previous' and generation <> $1 returning generation)
-             delete from feed_ranges using gone where feed_ranges.generation = gone.generation",
+            "update feed_generations set state = 'dropped', changed_at = now()
+             where state = 'previous' and generation <> $1",
             "with ended as (
                  update feed_generations set state = 'previous', changed_at = now()
                  where state = 'current' and generation <> $1 returning 1)

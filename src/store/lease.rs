@@ -48,7 +48,7 @@ impl Connection {
                 .await
                 .map_err(|error| Error::classify("take the lease of the feed", error))
         };
-        let taken = within(ANSWER_SECONDS_MAX, "taking the lease of the feed", taking).await?;
+        let taken = within(LEASE_SECONDS / 2, "taking the lease of the feed", taking).await?;
         Ok(taken.map_or(Lease::Elsewhere, |(epoch, is_wanted)| Lease::Held { epoch, is_wanted }))
     }
 

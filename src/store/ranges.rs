@@ -72,14 +72,19 @@ impl Connection {
     }
 
     /// Seals a range: from here on, these bytes are what it is. False when somebody else has sealed there, or the lease
-    /// is another's by now.
-    pub(crate) async fn seal(&mut self, range: &Range, tenure: (&str, i64)) -> Result<bool, Error> {
-        let sql = "insert into feed_ranges (generation, first_position, last_position, events, content_hash, body)
-                   select $1, $2, $3, $4, $5, $6
-                   where exists (select from feed_leases where name = $7 and epoch = $8)
-                   on conflict do nothing";
+    /// is another's by now. What was outdated before the range was read is in it as it is by now.
+    pub(crate) async fn seal(&mut self, range: &Range, outdated: &[i64], tenure: (&str, i64)) -> Result<bool, Error> {
+        let sql = "with sealed as (
+                       insert into feed_ranges (generation, first_position, last_position, events, content_hash, body)
+                       select $1, $2, $3, $4, $5, $6
+                       where exists (select from feed_leases where name = $7 and epoch = $8)
+                       on conflict do nothing returning first_position, last_position),
+                   done as (
+                       delete from feed_outdated using sealed
+                       where position = any($9) and position between first_position and last_position)
+                   select count(*) from sealed";
         let sealing = async {
-            let done = sqlx::query(sql)
+            let sealed: i64 = sqlx::query_scalar(sql)
                 .bind(range.generation)
                 .bind(range.first)
                 .bind(range.last)
@@ -88,10 +93,11 @@ impl Connection {
                 .bind(&range.body[..])
                 .bind(tenure.0)
                 .bind(tenure.1)
-                .execute(&mut self.pg)
+                .bind(outdated)
+                .fetch_one(&mut self.pg)
                 .await
                 .map_err(|error| Error::classify("seal a range", error))?;
-            Ok(done.rows_affected() == 1)
+            Ok(sealed == 1)
         };
         within(TRANSACTION_SECONDS_MAX, "sealing a range", sealing).await
     }
@@ -131,7 +137,6 @@ impl Connection {
             events,
             hash: hash.cast_unsigned(),
             body: body.into(),
-            text: None,
         }))
     }
 
@@ -159,14 +164,15 @@ impl Connection {
         Ok(is_fed && self.is_mirrored().await?)
     }
 
-    /// How far the feed is behind: positions given out and not fed, and seconds since the first of them was received.
+    /// How far the feed is behind: positions given out and not fed (0 if no event has one of them), and seconds since the first of
+    /// these events was received.
     pub(crate) async fn unfed(&mut self) -> Result<(i64, f64), Error> {
         let sql = format!(
             "with fed as materialized (
                  select coalesce(max(last_position) filter (where fed_at is not null), 0) as position
                  from feed_ranges join feed_generations using (generation) where state in ('current', 'swapping'))
-             select greatest((select case when is_called then last_value else last_value - 1 end
-                              from {log}_position_seq) - fed.position, 0),
+             select case when first.received_at is null then 0 else
+                     greatest((select last_value - (not is_called)::int from {log}_position_seq) - fed.position, 0) end,
                  coalesce(extract(epoch from now() - first.received_at), 0)::float8
              from fed left join lateral (
                  select received_at from {log} where position > fed.position order by position limit 1) as first on true",

@@ -6,13 +6,13 @@ use crate::support::{Csr, World};
 
 /// Each statement that a repair sends, in their order.
 const REPAIRING: [&str; 7] = [
-    "create table `events_raw_repair`",
-    "query=insert+into+%60events_raw_repair%60",
-    "insert into `events_raw_repair` select",
+    "create table `events_raw_repair_",
+    "query=insert+into+%60events_raw_repair_",
+    "select * from events_raw where _partition_id",
     "alter table `events_raw` replace partition",
-    "create table `events_aggregated_repair`",
+    "create table `events_aggregated_repair_",
     "alter table `events_aggregated` replace partition",
-    "drop table if exists `events_aggregated_repair`",
+    "drop table if exists `events_aggregated_repair_",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,12 @@
 //! Two feeders: one writes, the other follows it.
 
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::exact::assert_exact;
+use super::proof::{DAMAGES, damage, happened, three_months};
 use super::trap::{Fate, Point};
 use super::{BEHIND, INSERT, LOOK, MARK, SEAL, UNFED};
 use crate::support::{ClickHouse, Csr, World, eventually};
@@ -117,4 +119,36 @@ async fn a_seal_that_comes_after_its_lease_is_refused() {
     second.kill();
     world.end_lease().await;
     assert_exact(&world).await;
+}
+
+/// It has copied a partition and is stopped (SIGSTOP) before it puts it in its place. Meanwhile another feeds into it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_that_was_stopped_past_its_lease_undoes_nothing() {
+    let (world, ranges) = three_months().await;
+    damage(&world, DAMAGES[0].1, ranges[1]);
+    let (postgres, clickhouse) = world.traps();
+    clickhouse.set("select * from events_raw where _partition_id", Point::After, Fate::Held, 1);
+    let mut command = world.milepost(&["prove", "--repair"]);
+    command.env("DATABASE_URL", postgres.url(&world.database_url));
+    command.env("CLICKHOUSE_URL", clickhouse.url(&world.analytics().url));
+    let mut repair = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    clickhouse.caught(1);
+    signal(&repair, "STOP");
+    world.carry(&[happened(&mut Csr::new(), "2026-06-20T10:00:00Z")]).await;
+    let fed = format!("select count() from events_raw where position > {}", ranges[2].1);
+    assert_eq!(world.analytics().number(&fed), 1);
+
+    // It does not even hear that the lease is another's.
+    postgres.set("update feed_leases", Point::Before, Fate::Held, usize::MAX);
+    clickhouse.let_go();
+    signal(&repair, "CONT");
+    assert_eq!(repair.wait().expect("it ends").code(), Some(1), "it was too late");
+    assert_eq!(world.analytics().number(&fed), 1, "what was fed meanwhile is there");
+    world.is_well(&["--repair"]);
+    world.is_all_there().await;
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success(), "the process took {name}");
 }
