@@ -1,5 +1,7 @@
 //! Poison that only the database finds harms only itself, and what is dead can be looked at, tried again and given up.
 
+mod crowd;
+mod history;
 mod infrastructure;
 mod operators;
 
