@@ -42,6 +42,8 @@ pub struct Life {
     pub traces: Traces,
     /// Whom it speaks of, with the facts and rules that it moved.
     pub people: Vec<Moved>,
+    /// The event in our own outbox, for one of our own.
+    pub outgoing: Option<Sent>,
     /// Events of our own about these people that were written in the transaction that projected it.
     pub outbox: Vec<Sent>,
     /// The range in which it goes to ClickHouse.
@@ -60,13 +62,17 @@ pub async fn explain(connection: &mut Connection, sink: Option<&Sink>, event_id:
     let stored = connection.stored_event(event_id).await?;
     let claims = connection.claims(event_id).await?;
     let letters = connection.dead_letters_of(event_id, LETTERS_MAX).await?;
-    if stored.is_none() && claims.is_empty() && letters.is_empty() {
-        return Ok(None);
-    }
+    let outgoing = connection.outgoing(event_id).await?;
+    let verdict = match (&stored, &outgoing) {
+        (None, None) if !letters.is_empty() => Outcome::DeadLetter.label(),
+        (None, None) if claims.is_empty() => return Ok(None),
+        (None, None) => "claimed",
+        _ => Outcome::Own.label(),
+    };
     let (duplicate_count, duplicates) = connection.duplicates(event_id).await?;
     let mut life = Life {
         event_id,
-        verdict: if letters.is_empty() { "claimed" } else { Outcome::DeadLetter.label() },
+        verdict,
         stored: None,
         claims,
         duplicate_count,
@@ -75,6 +81,7 @@ pub async fn explain(connection: &mut Connection, sink: Option<&Sink>, event_id:
         waits: connection.waits_of(event_id).await?,
         traces: Traces::default(),
         people: Vec::new(),
+        outgoing,
         outbox: Vec::new(),
         range: None,
         in_clickhouse: None,
@@ -82,8 +89,11 @@ pub async fn explain(connection: &mut Connection, sink: Option<&Sink>, event_id:
     };
     match stored {
         Some(stored) => follow(connection, sink, &mut life, stored).await?,
-        None if letters.is_empty() => {
+        None if verdict == "claimed" => {
             life.notes.push("the event is not in the store any more: only the claim on its id is left".into());
+        }
+        None if verdict == Outcome::Own.label() => {
+            life.notes.push("it has not come back through the stream yet".into());
         }
         None => {}
     }

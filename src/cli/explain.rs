@@ -68,6 +68,13 @@ fn tell(life: &Life) -> Result<(), Failure> {
     }
     tell_rows(life)?;
     life.people.iter().try_for_each(tell_person)?;
+    if let Some(own) = &life.outgoing {
+        let state = own.published_at.map_or_else(|| "to be published".to_owned(), |at| format!("published at {at}"));
+        print(&format!(
+            "  {} about {}, written to the outbox at {}, {state}",
+            own.subject, own.user_id, own.created_at
+        ))?;
+    }
     for sent in &life.outbox {
         let state = sent.published_at.map_or_else(|| "to be published".to_owned(), |at| format!("published at {at}"));
         print(&format!(

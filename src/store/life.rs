@@ -28,6 +28,10 @@ pub struct Stored {
     pub version: String,
     /// The person whom it names itself.
     pub user_id: Option<String>,
+    /// For tracing.
+    pub correlation_id: Option<Uuid>,
+    /// The event that caused it.
+    pub causation_id: Option<Uuid>,
     /// When it happened.
     pub timestamp: DateTime<Utc>,
     /// When the stream took the message that brought it.
@@ -77,7 +81,7 @@ pub struct Wait {
     pub released_at: Option<DateTime<Utc>>,
 }
 
-/// An event of our own that was written in the transaction that projected the event, about one of its people.
+/// An event of our own.
 #[derive(Debug, Clone, Serialize, sqlx::FromRow)]
 pub struct Sent {
     /// Its id.
@@ -87,6 +91,8 @@ pub struct Sent {
     pub subject: String,
     /// Whom it is about.
     pub user_id: Uuid,
+    /// When the transaction that wrote it began.
+    pub created_at: DateTime<Utc>,
     /// When the stream had it; nothing while it is to be published.
     pub published_at: Option<DateTime<Utc>>,
 }
@@ -120,7 +126,7 @@ impl Connection {
     /// The event in the event store.
     pub(crate) async fn stored_event(&mut self, event: Uuid) -> Result<Option<Stored>, Error> {
         let sql = format!(
-            "select position, event_type, version, user_id, \"timestamp\", received_at as published_at,
+            "select position, event_type, version, user_id, correlation_id, causation_id, \"timestamp\", received_at as published_at,
                  stream_sequence, created_at as stored_at, processed_at as projected_at, payload::text as payload
              from {} where event_id = $1 order by position limit 1",
             self.domain.event_log
@@ -163,10 +169,17 @@ impl Connection {
 
     /// What was written to the outbox about these people by the transaction that began at that moment.
     pub(crate) async fn sent(&mut self, people: &[Uuid], at: DateTime<Utc>) -> Result<Vec<Sent>, Error> {
-        let sql = "select event_id, subject, user_id, published_at from outbox
+        let sql = "select event_id, subject, user_id, created_at, published_at from outbox
                    where created_at = $1 and user_id = any($2) order by position limit $3";
         let found = sqlx::query_as(sql).bind(at).bind(people).bind(LISTED_MAX).fetch_all(&mut self.pg).await;
         found.map_err(|error| Error::classify("look for events of our own", error))
+    }
+
+    /// The event in our own outbox.
+    pub(crate) async fn outgoing(&mut self, event: Uuid) -> Result<Option<Sent>, Error> {
+        let sql = "select event_id, subject, user_id, created_at, published_at from outbox where event_id = $1";
+        let found = sqlx::query_as(sql).bind(event).fetch_optional(&mut self.pg).await;
+        found.map_err(|error| Error::classify("look for the event in the outbox", error))
     }
 
     /// The range that a position is in, of the tables in ClickHouse that are read.

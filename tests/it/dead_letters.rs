@@ -4,6 +4,7 @@ mod crowd;
 mod history;
 mod infrastructure;
 mod operators;
+mod together;
 
 use serde_json::{Value, json};
 use uuid::Uuid;

@@ -72,6 +72,9 @@ async fn an_applied_event_with_its_rows_facts_rules_and_what_was_sent() {
     }
     let sent = "select event_id::text as id from outbox order by 1";
     let written: Vec<String> = world.rows(sent).await.iter().map(|row| text(&row["id"])).collect();
+    let unpublished = explained(&world, &written[0]);
+    assert_eq!((&unpublished["verdict"], &unpublished["stored"]), (&json!("own"), &Value::Null));
+    assert_eq!(unpublished["outgoing"]["published_at"], Value::Null);
     let mut told: Vec<String> =
         life["outbox"].as_array().expect("a list").iter().map(|sent| text(&sent["event_id"])).collect();
     told.sort();
