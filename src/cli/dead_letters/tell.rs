@@ -49,7 +49,7 @@ pub(super) async fn list(
     limit: Option<u32>,
     as_array: bool,
 ) -> Result<ExitCode, Failure> {
-    let mut left = limit.or((!as_array).then_some(LINES)).map_or(i64::MAX, i64::from);
+    let mut left = limit.or_else(|| (!as_array).then_some(LINES)).map_or(i64::MAX, i64::from);
     let mut lead = "[";
     while left > 0 {
         let page = connection.dead_letters(selection, place, PAGE.min(left)).await?;
