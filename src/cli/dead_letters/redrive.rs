@@ -92,6 +92,11 @@ impl Report {
             let numbers: Vec<String> = numbers.iter().map(|number| format!("{number:>9}")).collect();
             print(&format!("{reason:<16} {event_type:<36} {}", numbers.join(" ")))?;
         }
+        if is_rehearsal && self.groups.values().any(|of| of.waiting > 0) {
+            print(
+                "those that would wait are applied at once where a letter of an earlier batch brings what is missing",
+            )?;
+        }
         print(&match is_rehearsal {
             true => format!("would be redriven {}, would be as dead as before {}", self.redriven, self.refused),
             false => format!("redriven {}, still dead {}", self.redriven, self.refused),
