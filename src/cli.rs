@@ -1,6 +1,8 @@
 //! The command line: one binary, its verbs and settings.
 
+mod audited;
 mod dead_letters;
+mod explain;
 pub mod generate;
 mod migrate;
 mod prove;
@@ -10,6 +12,7 @@ mod rules;
 mod run;
 mod sink;
 mod streams;
+mod waiting;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,6 +24,7 @@ use crate::domain::{Domain, Source as DomainSource};
 use crate::error::Failure;
 use crate::health::Health;
 use crate::source::Source;
+use crate::store::audit::Operator;
 use crate::store::{Connection, Store};
 use crate::telemetry::{self, LogFormat};
 
@@ -48,6 +52,9 @@ struct Settings {
     /// Stream folder; without it, the one compiled in
     #[arg(long, env = "MILEPOST_STREAMS", global = true, value_name = "FOLDER")]
     streams: Option<PathBuf>,
+    /// Who gives this command, for the audit log; without it, the account that it runs as
+    #[arg(long, env = "MILEPOST_ACTOR", global = true, value_name = "NAME")]
+    actor: Option<String>,
     /// What to log, such as "info" or "info,milepost=debug"
     #[arg(
         long = "log",
@@ -85,6 +92,11 @@ enum Verb {
     /// Look at messages that could not be applied, and try them again
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
+    /// Look at events that are held back until what they refer to exists
+    #[command(subcommand)]
+    Waiting(waiting::Verb),
+    /// What became of an event, where it went and what it moved
+    Explain(explain::Args),
 }
 
 /// Parses the command line, does what it says, and gives the exit code: 0 done, 1 failed, 2 wrong usage.
@@ -117,6 +129,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::Rebuild(args) => rebuild::run(settings, &args).await,
             Verb::Rules(verb) => rules::run(settings, &verb).await,
             Verb::DeadLetters(verb) => dead_letters::run(settings, &verb).await,
+            Verb::Waiting(verb) => waiting::run(settings, &verb).await,
+            Verb::Explain(args) => explain::run(settings, &args).await,
             Verb::Generate(_) => Ok(ExitCode::SUCCESS),
         }
     }))
@@ -137,6 +151,11 @@ impl Settings {
         })?;
         Store::new(url, domain)
             .map_err(|error| Failure::Configuration(vec![format!("DATABASE_URL cannot be read: {error}")]))
+    }
+
+    /// Who gives this command.
+    fn operator(&self) -> Operator {
+        Operator::here(self.actor.as_deref())
     }
 
     async fn connection(&self) -> Result<Connection, Failure> {

@@ -13,6 +13,7 @@ pub mod fact;
 mod faults;
 pub mod fold;
 pub mod interval;
+pub mod moved;
 mod resolve;
 pub mod standing;
 mod sweep;

@@ -29,6 +29,7 @@ pub mod store;
 
 // the service around them
 pub mod analytics;
+pub mod explain;
 pub mod health;
 pub mod metrics;
 pub mod prove;

@@ -9,6 +9,8 @@
 //! `matching_criteria_language`), plus `envelope_id`, `envelope_timestamp`, `envelope_type` and `data`.
 //! Only columns that the statement mentions are sent.
 
+pub mod writes;
+
 use serde_json::Value;
 
 use crate::contract::{Contract, Shape};

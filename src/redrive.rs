@@ -1,80 +1,220 @@
-//! Redriving dead letters: through the same pipeline, after a contract or a projection was mended.
+//! Dead letters once more: through the same pipeline, after a contract or a projection was mended; or given up.
+//!
+//! A batch of them is one transaction, with its row in the audit log. What the database refuses is found by halves.
+//! A rehearsal is the same transaction, rolled back at its end.
+
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use chrono::Utc;
-use uuid::Uuid;
+use serde_json::{Value, json};
 
 use crate::batch::{Batch, Ledger, Message};
 use crate::decode::decode;
 use crate::event::{Outcome, Reason, Rejection};
 use crate::pipeline::project_all;
-use crate::store::dead_letters::{Letter, Raw};
-use crate::store::{Connection, Error};
+use crate::retry::Pause;
+use crate::store::audit::{Change, Operator};
+use crate::store::{Connection, Error, Sealed, TRANSACTION_SECONDS_MAX, Unit, within};
 
-/// What became of a redriven dead letter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Redriven {
-    /// Its event was taken, with this outcome.
-    Taken(Outcome),
-    /// It is as dead as before, for this reason.
-    Refused(Rejection),
-    /// Somebody else resolved it meanwhile.
-    Resolved,
+/// How a redrive is done, and on whose behalf.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Who gives it.
+    pub operator: Operator,
+    /// Which letters were asked for, for the audit log.
+    pub filter: Value,
+    /// Nothing is to change.
+    pub is_rehearsal: bool,
 }
 
-/// Redrives one dead letter, in a transaction of its own.
+/// What became of a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// Its number.
+    pub id: i64,
+    /// Why it was dead.
+    pub reason: String,
+    /// Its type as far as it could be read, else its subject.
+    pub event_type: String,
+    /// How its event ended, or why it is as dead as before.
+    pub fate: Result<Outcome, Rejection>,
+}
+
+/// Redrives a batch of dead letters; what somebody else resolved meanwhile is left out of the answer. Other
+/// transactions in the way are waited for.
 ///
 /// # Errors
-/// When the database cannot be asked; the letter is then as it was.
-pub async fn redrive(connection: &mut Connection, letter: &Letter, raw: Raw, run_id: Uuid) -> Result<Redriven, Error> {
-    let payload = Bytes::from(raw.payload);
-    let message = Message {
-        content: decode(&connection.domain(), &letter.subject, &payload),
-        subject: letter.subject.clone(),
-        payload,
-        headers: raw.headers,
-        sequence: letter.first_seq.and_then(|sequence| u64::try_from(sequence).ok()),
-        published_at: letter.first_seen,
-    };
-    let batch = Batch { messages: vec![message] };
-    let refusal = match attempt(connection, letter, &batch, run_id).await {
-        Ok(Ok(redriven)) => return Ok(redriven),
-        Ok(Err(rejection)) => rejection,
-        Err(Error::Content { sqlstate, message }) => {
-            Rejection::new(Reason::Database, None, format!("SQLSTATE {sqlstate}: {message}"))
+/// When the database cannot be asked. What is done is done, and going on is to redrive the rest.
+pub async fn redrive(connection: &mut Connection, order: &Order, ids: &[i64]) -> Result<Vec<Tried>, Error> {
+    let mut done = Vec::with_capacity(ids.len());
+    let mut pause = Pause::default();
+    let mut todo = vec![(ids.to_vec(), None)];
+    while let Some((mut ids, refusal)) = todo.pop() {
+        let attempting = Box::pin(attempt(connection, order, &ids, refusal.as_deref()));
+        match within(TRANSACTION_SECONDS_MAX, "redriving dead letters", attempting).await {
+            Ok(tried) => done.extend(tried),
+            Err(Error::Contended { .. }) => {
+                connection.rollback().await?;
+                todo.push((ids, refusal));
+                tokio::time::sleep(pause.longer()).await;
+            }
+            Err(Error::Content { sqlstate, message }) => {
+                connection.rollback().await?;
+                if ids.len() > 1 {
+                    let back = ids.split_off(ids.len() / 2);
+                    todo.extend([(back, None), (ids, None)]);
+                } else if refusal.is_none() {
+                    todo.push((ids, Some(format!("SQLSTATE {sqlstate}: {message}"))));
+                } else {
+                    return Err(Error::Content { sqlstate, message });
+                }
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
-    };
-    connection.rollback().await?;
-    connection.failed_again(letter.id, &refusal).await?;
-    Ok(Redriven::Refused(refusal))
+    }
+    Ok(done)
 }
 
+/// One transaction. With a refusal, the database is known to refuse the only letter.
 async fn attempt(
     connection: &mut Connection,
-    letter: &Letter,
-    batch: &Batch,
-    run_id: Uuid,
-) -> Result<Result<Redriven, Rejection>, Error> {
-    connection.ensure_months(batch).await?;
-    let mut ledger = Ledger::open(batch);
-    let mut unit = connection.begin().await?;
-    let Some(count) = unit.lock_dead_letter(letter.id).await? else {
-        unit.commit().await?;
-        return Ok(Ok(Redriven::Resolved));
-    };
-    unit.claim(batch, &mut ledger).await?;
-    unit.append(batch, &mut ledger).await?;
-    project_all(&mut unit, batch, &mut ledger, Utc::now).await?;
-    unit.wait(batch, &ledger, run_id).await?;
-    if let Some((_, rejection)) = ledger.rejections.pop() {
-        return Ok(Err(rejection));
+    order: &Order,
+    ids: &[i64],
+    refusal: Option<&str>,
+) -> Result<Vec<Tried>, Error> {
+    let domain = connection.domain();
+    let sealed = connection.unsealed(ids).await?;
+    let mut batch = Batch { messages: sealed.iter().map(|letter| message(&domain, letter)).collect() };
+    if let Some(refusal) = refusal {
+        batch = batch.rejected(Reason::Database, refusal);
     }
-    let outcome = ledger.outcomes.first().copied().unwrap_or(Outcome::DeadLetter);
-    // Messages of equal content beyond the first are what they would have been: duplicates.
-    let changes = [(Outcome::DeadLetter, -count), (outcome, count.min(1)), (Outcome::Duplicate, (count - 1).max(0))];
-    unit.rebook(&changes).await?;
-    unit.redriven(letter.id).await?;
+    if !order.is_rehearsal {
+        connection.ensure_months(&batch).await?;
+    }
+    let mut unit = connection.begin().await?;
+    let counts = unit.lock_dead_letters(ids).await?;
+    let (letters, messages): (Vec<Sealed>, Vec<Message>) =
+        sealed.into_iter().zip(batch.messages).filter(|(letter, _)| counts.contains_key(&letter.id)).unzip();
+    let batch = Batch { messages };
+    let mut ledger = Ledger::open(&batch);
+    unit.claim(&batch, &mut ledger).await?;
+    unit.append(&batch, &mut ledger).await?;
+    project_all(&mut unit, &batch, &mut ledger, Utc::now).await?;
+    unit.wait(&batch, &ledger, order.operator.run).await?;
+    let tried = tried(letters, &ledger);
+    if order.is_rehearsal {
+        connection.rollback().await?;
+        return Ok(tried);
+    }
+    settle(&mut unit, order, &tried, &counts).await?;
     unit.commit().await?;
-    Ok(Ok(Redriven::Taken(outcome)))
+    Ok(tried)
+}
+
+fn message(domain: &crate::domain::Domain, letter: &Sealed) -> Message {
+    let payload = Bytes::copy_from_slice(&letter.payload);
+    Message {
+        content: decode(domain, &letter.subject, &payload),
+        subject: letter.subject.clone(),
+        payload,
+        headers: letter.headers.clone(),
+        sequence: letter.first_seq.and_then(|sequence| u64::try_from(sequence).ok()),
+        published_at: letter.first_seen,
+    }
+}
+
+fn tried(letters: Vec<Sealed>, ledger: &Ledger) -> Vec<Tried> {
+    let fate = |index: usize| match ledger.rejections.iter().find(|(rejected, _)| *rejected == index) {
+        Some((_, rejection)) => Err(rejection.clone()),
+        None => Ok(ledger.outcomes[index]),
+    };
+    let one = |(index, letter): (usize, Sealed)| Tried {
+        id: letter.id,
+        reason: letter.reason,
+        event_type: letter.event_type,
+        fate: fate(index),
+    };
+    letters.into_iter().enumerate().map(one).collect()
+}
+
+/// Closes letters and books their messages over: of equal ones, those beyond the first are duplicates.
+async fn settle(unit: &mut Unit<'_>, order: &Order, tried: &[Tried], counts: &HashMap<i64, i64>) -> Result<(), Error> {
+    if tried.is_empty() {
+        return Ok(());
+    }
+    let settled: Vec<(i64, Option<&Rejection>)> = tried.iter().map(|one| (one.id, one.fate.as_ref().err())).collect();
+    unit.settle_dead_letters(&settled).await?;
+    let mut changes = Vec::new();
+    for (one, outcome) in tried.iter().filter_map(|one| Some((one, *one.fate.as_ref().ok()?))) {
+        let count = counts.get(&one.id).copied().unwrap_or_default();
+        changes.extend([(Outcome::DeadLetter, -count), (outcome, 1), (Outcome::Duplicate, count - 1)]);
+    }
+    if !changes.is_empty() {
+        unit.rebook(&changes).await?;
+    }
+    let ids: Vec<i64> = tried.iter().map(|one| one.id).collect();
+    let refused = tried.iter().filter(|one| one.fate.is_err()).count();
+    let details = json!({"filter": order.filter, "letters": ranges(ids), "redriven": tried.len() - refused,
+                         "refused": refused});
+    unit.audit(&order.operator, &Change::of("dead_letters.redrive", "dead_letters", details)).await
+}
+
+/// Gives up a batch of dead letters; returns how many of them were open.
+///
+/// # Errors
+/// When the database cannot be asked; what was given up before stays given up.
+pub async fn discard(
+    connection: &mut Connection,
+    order: &Order,
+    ids: &[i64],
+    note: Option<&str>,
+) -> Result<usize, Error> {
+    let mut pause = Pause::default();
+    loop {
+        match within(TRANSACTION_SECONDS_MAX, "discarding dead letters", give_up(connection, order, ids, note)).await {
+            Err(Error::Contended { .. }) => {
+                connection.rollback().await?;
+                tokio::time::sleep(pause.longer()).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+async fn give_up(connection: &mut Connection, order: &Order, ids: &[i64], note: Option<&str>) -> Result<usize, Error> {
+    let mut unit = connection.begin().await?;
+    let gone = unit.discard(ids, note).await?;
+    let count = gone.len();
+    if count > 0 {
+        let details = json!({"filter": order.filter, "letters": ranges(gone), "discarded": count, "note": note});
+        unit.audit(&order.operator, &Change::of("dead_letters.discard", "dead_letters", details)).await?;
+    }
+    unit.commit().await?;
+    Ok(count)
+}
+
+/// Numbers as people write them: `1-500, 502`.
+fn ranges(mut ids: Vec<i64>) -> String {
+    ids.sort_unstable();
+    let mut parts: Vec<(i64, i64)> = Vec::new();
+    for id in ids {
+        match parts.last_mut() {
+            Some((_, last)) if *last + 1 == id => *last = id,
+            _ => parts.push((id, id)),
+        }
+    }
+    let text = |(first, last): &(i64, i64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    parts.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_ranges() {
+        assert_eq!(ranges(vec![3, 1, 2, 9, 7]), "1-3, 7, 9");
+        assert_eq!(ranges(Vec::new()), "");
+    }
 }

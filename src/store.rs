@@ -5,6 +5,7 @@
 
 mod append;
 pub mod applying;
+pub mod audit;
 mod bind;
 mod bury;
 mod claim;
@@ -18,6 +19,7 @@ mod horizon;
 mod journey;
 mod later;
 mod lease;
+pub mod life;
 pub mod migrate;
 mod mirrors;
 pub mod outbox;
@@ -25,12 +27,15 @@ mod project;
 pub mod prove;
 mod ranges;
 mod record;
+mod redrive;
 pub mod rules;
 pub mod schema;
 pub mod statistics;
 mod timers;
+pub mod traces;
 mod verdicts;
 pub mod waiting;
+pub mod waits;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -48,6 +53,7 @@ pub use journey::Clock;
 pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
+pub(crate) use redrive::Sealed;
 
 /// The longest that one transaction may take before its connection is given up.
 pub const TRANSACTION_SECONDS_MAX: u64 = 60;

@@ -1,18 +1,16 @@
 //! `milepost dead-letters`: look at messages that could not be applied, and try them again.
 
+mod redrive;
+mod tell;
+
 use std::process::ExitCode;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use chrono::{DateTime, Utc};
 
 use super::{Settings, print};
 use crate::error::Failure;
 use crate::event::Reason;
-use crate::redrive::{Redriven, redrive};
-use crate::store::Connection;
-use crate::store::dead_letters::{Letter, Raw, Selection};
+use crate::store::dead_letters::{Place, Selection};
 
 /// Letters read at a time.
 const PAGE: i64 = 500;
@@ -20,18 +18,24 @@ const PAGE: i64 = 500;
 /// What to do with dead letters.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
-    /// List them, oldest first
+    /// List them, in the order of the stream
     List {
         #[command(flatten)]
         which: Which,
         /// Also those that were redriven or discarded
         #[arg(long)]
         resolved: bool,
+        /// At most so many; without it 100, and with --json all
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+        /// Go on after the one with this number
+        #[arg(long, value_name = "ID")]
+        after: Option<i64>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show one with its raw bytes
+    /// Show one with its raw bytes, and what was said of it before
     Show {
         /// Its number
         id: i64,
@@ -39,28 +43,47 @@ pub(super) enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Send them through the pipeline again
+    /// Send them through the pipeline again, in batches; what is done stays done when it is interrupted
     Redrive {
-        /// Their numbers
-        ids: Vec<i64>,
-        /// All open ones
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
         #[command(flatten)]
-        which: Which,
+        target: Target,
+        /// Try, tell what would become of them, and change nothing. Each batch is tried in a transaction that is rolled
+        /// back: so what depends on a letter of another batch is said to wait
+        #[arg(long)]
+        dry_run: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Give them up: they stay in the table and in the books
     Discard {
-        /// Their numbers
-        #[arg(required = true)]
-        ids: Vec<i64>,
+        #[command(flatten)]
+        target: Target,
+        /// Why, for those who come after you; required where they are not named by number
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+        /// Only count them
+        #[arg(long)]
+        dry_run: bool,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What is to be changed: by number, by filter, or all.
+#[derive(Debug, clap::Args)]
+pub(super) struct Target {
+    /// Their numbers
+    ids: Vec<i64>,
+    /// All open ones
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+    #[command(flatten)]
+    which: Which,
+    /// At most so many, those first in the stream
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
 }
 
 /// Which dead letters.
@@ -69,32 +92,61 @@ pub(super) struct Which {
     /// Only with this reason
     #[arg(long)]
     reason: Option<String>,
-    /// Only of this event type
-    #[arg(long = "type", value_name = "TYPE")]
-    event_type: Option<String>,
+    /// Only of these event types: * stands for any text, ? for any character
+    #[arg(long = "type", value_name = "GLOB")]
+    types: Option<String>,
+    /// Only those met at or after this moment, such as 2026-03-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
 }
 
 pub(super) async fn run(settings: &Settings, verb: &Verb) -> Result<ExitCode, Failure> {
-    let mut connection = settings.connection().await?;
+    // What goes through the pipeline goes as batches do, within their deadlines and by their plans.
+    let mut connection = match verb {
+        Verb::Redrive { .. } => settings.store(settings.domain()?)?.connect().await?,
+        _ => settings.connection().await?,
+    };
     super::verify_version(&mut connection).await?;
     match verb {
-        Verb::List { which, resolved, json } => {
+        Verb::List { which, resolved, limit, after, json } => {
             let selection = which.selection(Vec::new(), *resolved)?;
-            list(&mut connection, &selection, *json).await
+            let place = match after {
+                Some(id) => tell::place(&mut connection, *id).await?,
+                None => Place::default(),
+            };
+            tell::list(&mut connection, &selection, place, *limit, *json).await
         }
-        Verb::Show { id, json } => show(&mut connection, *id, *json).await,
-        Verb::Redrive { ids, all, which, json } => {
-            if ids.is_empty() && !all && which.reason.is_none() && which.event_type.is_none() {
-                let fault = "which dead letters?\n  hint: give their numbers, --reason, --type or --all";
+        Verb::Show { id, json } => tell::show(&mut connection, *id, *json).await,
+        Verb::Redrive { target, dry_run, json } => {
+            let order = target.order(settings, *dry_run);
+            Box::pin(redrive::redrive_all(&mut connection, &order, target, *json)).await
+        }
+        Verb::Discard { target, note, dry_run, json } => {
+            if note.is_none() && target.ids.is_empty() {
+                let fault = "why are they given up?\n  hint: say it with --note; it is kept with each of them";
                 return Err(Failure::Configuration(vec![fault.into()]));
             }
-            redrive_all(&mut connection, which.selection(ids.clone(), false)?, *json).await
+            let order = target.order(settings, *dry_run);
+            redrive::discard_all(&mut connection, &order, target, note.as_deref(), *json).await
         }
-        Verb::Discard { ids, json } => {
-            let count = connection.discard(ids).await?;
-            print(&if *json { json!({ "discarded": count }).to_string() } else { format!("discarded {count}") })?;
-            Ok(if count > 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+impl Target {
+    fn selection(&self) -> Result<Selection, Failure> {
+        let Which { reason, types, since } = &self.which;
+        if self.ids.is_empty() && !self.all && reason.is_none() && types.is_none() && since.is_none() {
+            let fault = "which dead letters?\n  hint: give their numbers, --reason, --type, --since or --all";
+            return Err(Failure::Configuration(vec![fault.into()]));
         }
+        self.which.selection(self.ids.clone(), false)
+    }
+
+    fn order(&self, settings: &Settings, is_rehearsal: bool) -> crate::redrive::Order {
+        let Which { reason, types, since } = &self.which;
+        let filter = serde_json::json!({"ids": !self.ids.is_empty(), "all": self.all, "reason": reason, "type": types,
+                                        "since": since, "limit": self.limit});
+        crate::redrive::Order { operator: settings.operator(), filter, is_rehearsal }
     }
 }
 
@@ -107,120 +159,7 @@ impl Which {
             let fault = format!("there is no reason {reason:?}\n  hint: one of {}", known.join(", "));
             return Err(Failure::Configuration(vec![fault]));
         }
-        Ok(Selection { ids, reason: self.reason.clone(), event_type: self.event_type.clone(), resolved_too })
+        let (reason, types) = (self.reason.clone(), self.types.clone());
+        Ok(Selection { ids, reason, types, since: self.since, resolved_too, up_to: None })
     }
-}
-
-fn as_json(letter: &Letter) -> Value {
-    json!({
-        "id": letter.id, "subject": letter.subject, "reason": letter.reason, "field": letter.field,
-        "message": letter.message, "count": letter.count, "first_seq": letter.first_seq, "last_seq": letter.last_seq,
-        "first_seen": letter.first_seen, "last_seen": letter.last_seen, "event_id": letter.event_id,
-        "event_type": letter.event_type, "attempts": letter.attempts, "resolution": letter.resolution,
-    })
-}
-
-async fn list(connection: &mut Connection, selection: &Selection, as_array: bool) -> Result<ExitCode, Failure> {
-    let mut letters = Vec::new();
-    loop {
-        let after = letters.iter().map(|letter: &Letter| letter.id).max().unwrap_or_default();
-        let page = connection.dead_letters(selection, after, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        letters.extend(page);
-    }
-    // Numbers follow the order of locking within a batch, not that of the stream.
-    letters.sort_by_key(|letter| (letter.first_seq, letter.id));
-    if as_array {
-        print(&Value::Array(letters.iter().map(as_json).collect()).to_string())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if letters.is_empty() {
-        print("no dead letters")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    print(&format!("{:>6} {:>6}  {:<16} {:<32} what is wrong", "id", "count", "reason", "subject"))?;
-    for letter in &letters {
-        let field = letter.field.as_deref().map(|field| format!("{field}: ")).unwrap_or_default();
-        let state = letter.resolution.as_deref().map(|state| format!(" [{state}]")).unwrap_or_default();
-        print(&format!(
-            "{:>6} {:>6}  {:<16} {:<32} {field}{}{state}",
-            letter.id, letter.count, letter.reason, letter.subject, letter.message
-        ))?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn show(connection: &mut Connection, id: i64, whole: bool) -> Result<ExitCode, Failure> {
-    let selection = Selection { ids: vec![id], resolved_too: true, ..Selection::default() };
-    let letters = connection.dead_letters(&selection, 0, 1).await?;
-    let (Some(letter), Some(raw)) = (letters.first(), connection.dead_letter_raw(id).await?) else {
-        return Err(Failure::Failed(anyhow::anyhow!("there is no dead letter {id}")));
-    };
-    if whole {
-        print(&show_json(letter, &raw).to_string())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if let Value::Object(fields) = as_json(letter) {
-        for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            print(&format!("{name:<12} {text}"))?;
-        }
-    }
-    if let Some(headers) = &raw.headers {
-        print(&format!("{:<12} {headers}", "headers"))?;
-    }
-    match std::str::from_utf8(&raw.payload) {
-        Ok(text) => print(&format!("{:<12} {text}", "payload"))?,
-        Err(_) => print(&format!("{:<12} {} (base64)", "payload", STANDARD.encode(&raw.payload)))?,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn show_json(letter: &Letter, raw: &Raw) -> Value {
-    let mut whole = as_json(letter);
-    whole["payload_base64"] = STANDARD.encode(&raw.payload).into();
-    whole["payload"] = std::str::from_utf8(&raw.payload).ok().into();
-    let headers = raw.headers.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    whole["headers"] = headers.unwrap_or_default();
-    whole
-}
-
-async fn redrive_all(connection: &mut Connection, selection: Selection, as_object: bool) -> Result<ExitCode, Failure> {
-    let run_id = Uuid::now_v7();
-    let (mut taken, mut refused, mut after) = (0, 0, 0);
-    loop {
-        let page = connection.dead_letters(&selection, after, PAGE).await?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        after = last.id;
-        for letter in &page {
-            let Some(raw) = connection.dead_letter_raw(letter.id).await? else {
-                continue;
-            };
-            match redrive(connection, letter, raw, run_id).await? {
-                Redriven::Taken(outcome) => {
-                    taken += 1;
-                    tracing::info!(id = letter.id, outcome = outcome.label(), "redriven");
-                }
-                Redriven::Refused(rejection) => {
-                    refused += 1;
-                    tracing::warn!(
-                        id = letter.id,
-                        reason = rejection.reason.code(),
-                        message = rejection.message,
-                        "still dead"
-                    );
-                }
-                Redriven::Resolved => {}
-            }
-        }
-    }
-    print(&match as_object {
-        true => json!({ "redriven": taken, "refused": refused }).to_string(),
-        false => format!("redriven {taken}, still dead {refused}"),
-    })?;
-    Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 
+use super::audited::audited;
 use super::{Settings, print};
-use crate::analytics::proof::prove_feed;
+use crate::analytics::proof::{FeedProof, prove_feed};
 use crate::error::Failure;
 use crate::prove::{self, Proof};
+use crate::store::audit::Change;
 
 /// Arguments of `milepost prove`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +40,15 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     let mut proof = prove::prove(&mut connection, &source).await?;
     if let Some(sink) = sink {
         sink.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
-        let found = prove_feed(&store, &sink, args.since, args.repair).await?;
+        let proving = async { Ok(prove_feed(&store, &sink, args.since, args.repair).await?) };
+        let found = match args.repair {
+            true => {
+                let change = Change::of("prove.repair", "analytics", json!({"since": args.since}));
+                let tell = |found: &FeedProof| json!({"repaired": found.repaired, "problems": found.problems.len()});
+                audited(&store, &settings.operator(), &change, proving, tell).await?
+            }
+            false => proving.await?,
+        };
         proof.ok &= found.problems.is_empty();
         proof.analytics = Some(found);
     }

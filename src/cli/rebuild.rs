@@ -4,12 +4,15 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
+use super::audited::audited;
 use super::{Settings, print};
-use crate::analytics::rebuild::{self, drop_previous, rebuild_span, roll_back};
+use crate::analytics::rebuild::{self, Built, drop_previous, rebuild_span, roll_back};
 use crate::error::Failure;
 use crate::sink::Sink;
 use crate::store::Store;
+use crate::store::audit::{Change, Operator};
 
 /// Arguments of `milepost rebuild`.
 #[derive(Debug, clap::Args)]
@@ -54,32 +57,48 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     })?;
     super::verify_version(&mut store.connect().await?).await?;
     sink.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
+    let operator = settings.operator();
+    let change = |action, details| Change::of(action, "analytics", details);
     if args.rollback {
-        let generation = roll_back(&store, &sink).await?;
+        let change = change("rebuild.rollback", json!({}));
+        let work = async { Ok(roll_back(&store, &sink).await?) };
+        let tell = |generation: &i32| json!({ "generation": generation });
+        let generation = audited(&store, &operator, &change, work, tell).await?;
         print(&format!("generation {generation} is read again; the feed brings it up to date"))?;
     } else if args.drop_previous {
-        let is_dropped = drop_previous(&store, &sink).await?;
+        let change = change("rebuild.drop_previous", json!({}));
+        let work = async { Ok(drop_previous(&store, &sink).await?) };
+        let tell = |is_dropped: &bool| json!({ "is_dropped": is_dropped });
+        let is_dropped = audited(&store, &operator, &change, work, tell).await?;
         print(if is_dropped { "dropped the generation before" } else { "nothing to drop" })?;
     } else if args.since.is_some() || args.until.is_some() {
-        let (ranges, partitions) = rebuild_span(&store, &sink, args.since, args.until).await?;
+        let change = change("rebuild.span", json!({"since": args.since, "until": args.until}));
+        let work = async { Ok(rebuild_span(&store, &sink, args.since, args.until).await?) };
+        let tell = |(ranges, partitions): &(usize, Vec<String>)| json!({"ranges": ranges, "partitions": partitions});
+        let (ranges, partitions) = audited(&store, &operator, &change, work, tell).await?;
         print(&format!("replaced {ranges} ranges in {} partitions: {}", partitions.len(), partitions.join(", ")))?;
     } else {
-        return Box::pin(build(&store, &sink, args)).await;
+        return Box::pin(build(&store, &sink, &operator, args)).await;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn build(store: &Store, sink: &Sink, args: &Args) -> Result<ExitCode, Failure> {
+async fn build(store: &Store, sink: &Sink, operator: &Operator, args: &Args) -> Result<ExitCode, Failure> {
     let is_exchanged = args.swap || !args.diff;
     let bar = ProgressBar::new(0).with_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} positions, {per_sec}, {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let built = rebuild::rebuild(store, sink, is_exchanged, args.diff, |at, of| {
+    let building = rebuild::rebuild(store, sink, is_exchanged, args.diff, |at, of| {
         bar.set_length(of.unsigned_abs());
         bar.set_position(at.unsigned_abs());
-    })
-    .await?;
+    });
+    let change = Change::of("rebuild", "analytics", json!({"swap": is_exchanged, "diff": args.diff}));
+    let tell = |built: &Built| {
+        json!({"generation": built.generation, "events": built.events,
+                                      "problems": built.proof.problems.len()})
+    };
+    let built = audited(store, operator, &change, async { Ok(building.await?) }, tell).await?;
     bar.finish_and_clear();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = built.events as f64 / built.seconds.max(0.001);

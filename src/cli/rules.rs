@@ -233,7 +233,7 @@ async fn apply_rules(settings: &Settings) -> Result<ExitCode, Failure> {
     let tell = |done: &apply::Applied| {
         tracing::info!(events = done.events, people = done.people, "applying the rules");
     };
-    match Box::pin(apply::apply(&mut connection, tell)).await? {
+    match Box::pin(apply::apply(&mut connection, &settings.operator(), tell)).await? {
         apply::Outcome::InForce => print("the rules on disk are in force already")?,
         apply::Outcome::GivenUp(epoch) => {
             print(&format!("the rules on disk are in force; those of epoch {epoch}, half applied, are given up"))?;

@@ -2,8 +2,11 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::{Settings, print};
 use crate::error::Failure;
+use crate::store::audit::Change;
 use crate::topology::{self, Applied, Comparison, Difference};
 
 /// What to do with the stream folder.
@@ -69,6 +72,7 @@ async fn apply(settings: &Settings, adopt: bool) -> Result<ExitCode, Failure> {
     let domain = settings.domain()?;
     let source = settings.source(domain.clone()).await?;
     let (stream, consumer) = topology::apply(&source.context, &domain).await?;
+    let is_changed = [&stream, &consumer].iter().any(|applied| !matches!(applied, Applied::Unchanged));
     for (what, applied) in [
         (format!("stream {:?}", domain.stream.name), stream),
         (format!("consumer {:?}", domain.consumer.durable), consumer),
@@ -89,5 +93,19 @@ async fn apply(settings: &Settings, adopt: bool) -> Result<ExitCode, Failure> {
         connection.adopt(state.incarnation, state.first).await?;
         print(&format!("the stream created at {} is read from now on", state.incarnation.0))?;
     }
+    if (is_changed || adopt)
+        && let Err(failure) = audit(settings, adopt).await
+    {
+        tracing::warn!(?failure, "the change of JetStream is made, and is not in the audit log");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// JetStream can be set up before Postgres is: what cannot be written down is no reason to fail.
+async fn audit(settings: &Settings, adopt: bool) -> Result<(), Failure> {
+    let mut connection = settings.connection().await?;
+    super::verify_version(&mut connection).await?;
+    let domain = connection.domain();
+    let details = json!({"stream": domain.stream.name, "consumer": domain.consumer.durable, "adopted": adopt});
+    Ok(connection.audit(&settings.operator(), &Change::of("streams.apply", "stream", details)).await?)
 }

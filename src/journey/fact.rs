@@ -127,6 +127,23 @@ pub enum Fact {
 /// All facts of one person, by name. What never happened is not there.
 pub type Facts = BTreeMap<String, Fact>;
 
+impl Fact {
+    /// Whether what is kept names this event. A summary that does not may have counted it all the same.
+    #[must_use]
+    pub fn names(&self, event: Uuid) -> bool {
+        match self {
+            Self::Occurrences(occurrences) => occurrences.names(event),
+            Self::Episodes(episodes) => episodes.values().any(|episode| {
+                let told = |told: &Option<Told>| told.is_some_and(|told| told.event == event);
+                told(&episode.begin)
+                    || told(&episode.end)
+                    || episode.states.iter().any(|state| state.event == event)
+                    || episode.marks.values().any(|marks| marks.names(event))
+            }),
+        }
+    }
+}
+
 impl Keep {
     /// What serves both.
     #[must_use]
@@ -153,6 +170,12 @@ impl Keep {
 }
 
 impl Occurrences {
+    fn names(&self, event: Uuid) -> bool {
+        let runs = self.runs.iter().flat_map(|run| [run.first, run.last]);
+        self.first.iter().copied().chain(self.last).chain(runs).any(|mark| mark.event == event)
+            || self.series.iter().any(|entry| entry.event == event)
+    }
+
     /// Something happened.
     pub fn add(&mut self, keep: Keep, entry: Entry) {
         let mark = Mark { at: entry.at, event: entry.event };

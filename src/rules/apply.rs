@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::Utc;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{EVENTS_MAX, Lacking, PEOPLE_MAX};
@@ -11,6 +12,7 @@ use crate::journey::Journey;
 use crate::journey::fold::Word;
 use crate::journey::standing::{Standing, Update};
 use crate::store::applying::Begun;
+use crate::store::audit::{Change, Operator};
 use crate::store::{Connection, Error, Unit};
 
 /// What was done.
@@ -45,11 +47,15 @@ pub enum Outcome {
 ///
 /// # Errors
 /// What was done until then stays done; applying again goes on.
-pub async fn apply(connection: &mut Connection, tell: impl Fn(&Applied)) -> Result<Outcome, Error> {
+pub async fn apply(
+    connection: &mut Connection,
+    operator: &Operator,
+    tell: impl Fn(&Applied),
+) -> Result<Outcome, Error> {
     let journey = Arc::clone(&connection.domain().journey);
     // What fails on the first events is found before anything is written.
     rehearse(connection, &journey).await?;
-    let epoch = match connection.begin_applying(&journey).await? {
+    let epoch = match connection.begin_applying(operator, &journey).await? {
         Begun::InForce => return Ok(Outcome::InForce),
         Begun::GivenUp(epoch) => return Ok(Outcome::GivenUp(epoch)),
         Begun::Others(epoch) => return Ok(Outcome::Others(epoch)),
@@ -74,7 +80,7 @@ pub async fn apply(connection: &mut Connection, tell: impl Fn(&Applied)) -> Resu
         tell(&done);
     }
     loop {
-        match finish(connection, epoch, &lacking, &mut done).await {
+        match finish(connection, operator, &lacking, &mut done).await {
             Err(Error::Contended { .. }) => connection.rollback().await?,
             Err(error) => return Err(error),
             Ok(()) => return Ok(Outcome::Applied(done)),
@@ -100,11 +106,21 @@ async fn lacking(connection: &mut Connection, journey: &Journey) -> Result<Lacki
 
 /// Whoever got their first facts meanwhile is brought over while nobody else's transaction runs; then the rules are
 /// in force.
-async fn finish(connection: &mut Connection, epoch: i64, lacking: &Lacking, done: &mut Applied) -> Result<(), Error> {
+async fn finish(
+    connection: &mut Connection,
+    operator: &Operator,
+    lacking: &Lacking,
+    done: &mut Applied,
+) -> Result<(), Error> {
+    let epoch = done.epoch;
     let mut unit = connection.begin_finish().await?;
     let mut late = *done;
     while bring_over(&mut unit, epoch, lacking, Uuid::nil(), &mut late).await?.is_some() {}
     unit.put_in_force(epoch).await?;
+    let Applied { events, unreadable, people, changed, .. } = late;
+    let details = json!({"epoch": epoch, "events": events, "unreadable": unreadable, "people": people,
+                         "changed": changed});
+    unit.audit(operator, &Change::of("rules.apply", "journey_rules", details)).await?;
     unit.commit().await?;
     *done = late;
     Ok(())

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use uuid::Uuid;
 
+use super::audit::{Change, Operator, Stage};
 use super::rules::RULES_LOCK;
 use super::{Connection, Error, TRANSACTION_SECONDS_MAX, Unit, execute, within};
 use crate::journey::Journey;
@@ -51,7 +53,7 @@ impl Connection {
     ///
     /// # Errors
     /// As the database says.
-    pub async fn begin_applying(&mut self, journey: &Journey) -> Result<Begun, Error> {
+    pub async fn begin_applying(&mut self, operator: &Operator, journey: &Journey) -> Result<Begun, Error> {
         let mut unit = self.begin_alone().await?;
         let is_applied = unit.rules.applied.epoch > 0 && unit.rules.applied.journey.hash == journey.hash;
         let begun = match unit.rules.applying.as_ref().map(|rules| (rules.epoch, rules.journey.hash == journey.hash)) {
@@ -65,6 +67,12 @@ impl Connection {
             None if is_applied => Begun::InForce,
             None => Begun::Applying(unit.insert_rules(journey).await?),
         };
+        if let Begun::Applying(epoch) | Begun::GivenUp(epoch) = begun {
+            let action = if begun == Begun::Applying(epoch) { "rules.apply" } else { "rules.give_up" };
+            let stage = if begun == Begun::Applying(epoch) { Stage::Begun } else { Stage::Done };
+            let details = json!({"epoch": epoch, "hash": journey.hash});
+            unit.audit(operator, &Change { stage, ..Change::of(action, "journey_rules", details) }).await?;
+        }
         unit.commit().await?;
         Ok(begun)
     }

@@ -49,7 +49,7 @@ const COUNT: &str = "
     where letter.fingerprint = found.fingerprint";
 
 /// Text columns take no NUL; subjects and headers are the only texts that no gate has looked at.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -1,6 +1,7 @@
 //! The accounting: which stream sequences were handled, and how each ended.
 //!
-//! A sequence counts once, however often it is delivered. Rows are merged from time to time.
+//! A sequence counts once, however often it is delivered. Rows are merged from time to time. Which event a message
+//! carried is known from the event store, or, for a duplicate, from a row of its own.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -19,7 +20,8 @@ const MERGE_LOCK: i64 = 0x6d69_6c65_0001;
 
 const RECORD: &str = "
     with messages as (
-        select sequence, outcome from unnest($3::int8[], $4::text[]) as messages (sequence, outcome)),
+        select * from unnest($3::int8[], $4::text[], $7::uuid[], $8::timestamptz[])
+            as messages (sequence, outcome, duplicate_of, published_at)),
     handled as (
         select coalesce(range_agg(sequences), '{}'::int8multirange) as sequences from handled_sequences
         where stream = $1 and incarnation = $2 and sequences && int8range($5, $6, '[]')),
@@ -32,7 +34,12 @@ const RECORD: &str = "
             count(*) filter (where outcome = 'applied'), count(*) filter (where outcome = 'duplicate'),
             count(*) filter (where outcome = 'waiting'), count(*) filter (where outcome = 'unrouted'),
             count(*) filter (where outcome = 'dead_letter'), count(*) filter (where outcome = 'own')
-        from fresh having count(*) > 0)
+        from fresh having count(*) > 0),
+    repeated as (
+        insert into duplicate_messages (event_id, incarnation, sequence, published_at)
+        select duplicate_of, $2, sequence, published_at from fresh where duplicate_of is not null
+        order by duplicate_of, sequence
+        on conflict do nothing)
     select outcome, true, count(*), coalesce(array_agg(sequence) filter (where outcome = 'dead_letter'), '{}')
     from fresh group by outcome
     union all
@@ -62,22 +69,28 @@ impl Unit<'_> {
         ledger: &mut Ledger,
         incarnation: Incarnation,
     ) -> Result<(), Error> {
-        let (sequences, outcomes): (Vec<i64>, Vec<&str>) = batch
+        let handled: Vec<(i64, Outcome, &Message)> = batch
             .messages
             .iter()
             .zip(&ledger.outcomes)
-            .filter_map(|(message, outcome)| Some((sequence(message)?, outcome.label())))
-            .unzip();
+            .filter_map(|(message, outcome)| Some((sequence(message)?, *outcome, message)))
+            .collect();
+        let sequences: Vec<i64> = handled.iter().map(|(sequence, ..)| *sequence).collect();
         let (Some(first), Some(last)) = (sequences.iter().min().copied(), sequences.iter().max().copied()) else {
             return Ok(());
+        };
+        let duplicate_of = |outcome: Outcome, message: &Message| {
+            message.content.as_ref().ok().filter(|_| outcome == Outcome::Duplicate).map(|event| event.id)
         };
         let rows: Vec<(String, bool, i64, Vec<i64>)> = sqlx::query_as(RECORD)
             .bind(&self.domain.stream.name)
             .bind(incarnation.0)
             .bind(sequences)
-            .bind(outcomes)
+            .bind(handled.iter().map(|(_, outcome, _)| outcome.label()).collect::<Vec<_>>())
             .bind(first)
             .bind(last)
+            .bind(handled.iter().map(|(_, outcome, message)| duplicate_of(*outcome, message)).collect::<Vec<_>>())
+            .bind(handled.iter().map(|(.., message)| message.published_at).collect::<Vec<_>>())
             .fetch_all(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("record what was handled", error))?;

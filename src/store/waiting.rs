@@ -107,7 +107,13 @@ impl Unit<'_> {
             "with done as (select * from unnest($1::int8[], $2::text[]) as done (position, refusal)),
              free as (
                  delete from waiting_events as waiting using done where waiting.position = done.position
-                 returning waiting.event_id, waiting.\"timestamp\", done.refusal),
+                 returning waiting.event_id, waiting.\"timestamp\", waiting.entity, waiting.key, waiting.waiting_since,
+                     done.refusal),
+             kept as (
+                 insert into released_waits (event_id, entity, key, waiting_since)
+                 select event_id, entity, key, waiting_since from free
+                 on conflict (event_id, entity, key) do update -- withdrawn, redriven, and waiting once more
+                     set waiting_since = excluded.waiting_since, released_at = excluded.released_at),
              unclaimed as (
                  update event_deduplication as claim set success = false, error_message = free.refusal from free
                  where free.refusal is not null and claim.consumer_id = $3 and claim.event_id = free.event_id::text)
@@ -159,11 +165,17 @@ impl Unit<'_> {
              from unnest($1::uuid[], $2::text[], $3::uuid[]) as missing (event_id, entity, key)
              join waiting_events as known using (event_id)
              on conflict do nothing",
-            "delete from waiting_events as waiting
-             where waiting.event_id = any($1::uuid[])
-               and not exists (select 1 from unnest($1::uuid[], $2::text[], $3::uuid[]) as missing (event_id, entity, key)
-                               where missing.event_id = waiting.event_id and missing.entity = waiting.entity
-                                 and missing.key = waiting.key)",
+            "with there as (
+                 delete from waiting_events as waiting
+                 where waiting.event_id = any($1::uuid[])
+                   and not exists (select 1 from unnest($1::uuid[], $2::text[], $3::uuid[]) as missing (event_id, entity, key)
+                                   where missing.event_id = waiting.event_id and missing.entity = waiting.entity
+                                     and missing.key = waiting.key)
+                 returning event_id, entity, key, waiting_since)
+             insert into released_waits (event_id, entity, key, waiting_since)
+             select * from there
+             on conflict (event_id, entity, key) do update -- withdrawn, redriven, and waiting once more
+                 set waiting_since = excluded.waiting_since, released_at = excluded.released_at",
         ];
         for statement in statements {
             sqlx::query(statement)

@@ -1,7 +1,10 @@
 //! Poison that only the database finds harms only itself, and what is dead can be looked at, tried again and given up.
 
+mod crowd;
+mod history;
 mod infrastructure;
 mod operators;
+mod together;
 
 use serde_json::{Value, json};
 use uuid::Uuid;

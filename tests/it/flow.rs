@@ -139,6 +139,11 @@ async fn the_service_runs_under_a_role_that_may_change_no_table_and_delete_no_hi
     run(&["streams", "check"]);
     run(&["prove"]);
     run(&["dead-letters", "discard", "1"]);
+    run(&["dead-letters", "redrive", "--all", "--dry-run"]);
+    run(&["waiting", "list"]);
+    let first = world.rows("select event_id::text as id from event_log order by position limit 1").await.remove(0);
+    run(&["explain", first["id"].as_str().expect("an id")]);
+    assert_eq!(world.number("select count(*) from audit_logs where action = 'dead_letters.discard'").await, 1);
     let mut service = sqlx::PgConnection::connect(&restricted).await.expect("the role may connect");
     for forbidden in [
         "create table x ()",
@@ -148,6 +153,12 @@ async fn the_service_runs_under_a_role_that_may_change_no_table_and_delete_no_hi
         "delete from event_deduplication",
         "delete from users",
         "update _sqlx_migrations set success = false",
+        "update audit_logs set action = 'nothing'",
+        "delete from audit_logs",
+        "truncate audit_logs",
+        "update dead_letter_verdicts set reason = 'contract'",
+        "delete from dead_letter_verdicts",
+        "update duplicate_messages set sequence = 0",
     ] {
         let refused = sqlx::raw_sql(forbidden).execute(&mut service).await.expect_err(forbidden);
         let code = refused.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));

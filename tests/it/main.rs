@@ -5,6 +5,7 @@ mod oracle; // the naive judge of flags and milestones
 mod support;
 
 mod accounting; // `prove`: every message is accounted for
+mod audit; // every change of an operator is a row
 mod cases; // conditions, facts and the rules of the CSR folder, in one-line cases and against a naive evaluator
 mod clickhouse; // what the feed relies on: inserts, tables that are exchanged, migrations
 mod company_days; // what companies' people did, day by day
@@ -14,6 +15,7 @@ mod corpus; // bad and odd input, alone and among healthy events
 mod crash; // everything dies at any moment
 mod dead_letters; // poison that only the database finds, and what operators do about it
 mod decoder; // the decoder against chance
+mod explain; // what became of an event
 mod feed; // stored events in ClickHouse: each once, proved, repaired, rebuilt
 mod flow; // the whole path, as the README shows it
 mod identity; // one person, one row

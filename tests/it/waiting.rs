@@ -1,5 +1,7 @@
 //! Events that refer to what does not exist yet: stored, acknowledged, shown, and projected once it does.
 
+mod listed;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 

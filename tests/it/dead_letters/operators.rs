@@ -24,10 +24,15 @@ fn dead_letters(world: &World, words: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout).expect("text").trim().to_owned())
 }
 
+/// The command ends with this code and says this, and perhaps how it is made up.
 #[track_caller]
 fn said(world: &World, words: &[&str], code: i32, json: &Value) {
     let (exit, stdout) = dead_letters(world, words);
-    assert_eq!((exit, serde_json::from_str(&stdout).ok().as_ref()), (Some(code), Some(json)), "{words:?}");
+    let mut said: Value = serde_json::from_str(&stdout).expect("JSON");
+    if let Value::Object(fields) = &mut said {
+        fields.remove("groups");
+    }
+    assert_eq!((exit, &said), (Some(code), json), "{words:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

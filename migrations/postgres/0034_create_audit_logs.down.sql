@@ -1,0 +1,3 @@
+-- Undoes 0034.
+
+drop table audit_logs;
