@@ -24,7 +24,7 @@ use crate::domain::{Domain, Source as DomainSource};
 use crate::error::Failure;
 use crate::health::Health;
 use crate::source::Source;
-use crate::store::audit::Operator;
+use crate::store::audit_logs::Operator;
 use crate::store::{Connection, Store};
 use crate::telemetry::{self, LogFormat};
 

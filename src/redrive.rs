@@ -14,7 +14,7 @@ use crate::decode::decode;
 use crate::event::{Outcome, Reason, Rejection};
 use crate::pipeline::project_all;
 use crate::retry::Pause;
-use crate::store::audit::{Change, Operator};
+use crate::store::audit_logs::{Change, Operator};
 use crate::store::{Connection, Error, Sealed, TRANSACTION_SECONDS_MAX, Unit, within};
 
 /// How a redrive is done, and on whose behalf.

@@ -5,7 +5,7 @@
 
 mod append;
 pub mod applying;
-pub mod audit;
+pub mod audit_logs;
 mod bind;
 mod bury;
 mod claim;

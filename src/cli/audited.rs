@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::Failure;
-use crate::store::audit::{Change, Operator, Stage};
+use crate::store::audit_logs::{Change, Operator, Stage};
 use crate::store::{Error, Store};
 
 /// Makes a change between the two rows. `tell` gives what the second one says of what was done. A change that is

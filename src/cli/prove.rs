@@ -10,7 +10,7 @@ use super::{Settings, print};
 use crate::analytics::proof::{FeedProof, prove_feed};
 use crate::error::Failure;
 use crate::prove::{self, Proof};
-use crate::store::audit::Change;
+use crate::store::audit_logs::Change;
 
 /// Arguments of `milepost prove`.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use crate::analytics::rebuild::{self, Built, drop_previous, rebuild_span, roll_b
 use crate::error::Failure;
 use crate::sink::Sink;
 use crate::store::Store;
-use crate::store::audit::{Change, Operator};
+use crate::store::audit_logs::{Change, Operator};
 
 /// Arguments of `milepost rebuild`.
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Settings, print};
 use crate::error::Failure;
-use crate::store::audit::Change;
+use crate::store::audit_logs::Change;
 use crate::topology::{self, Applied, Comparison, Difference};
 
 /// What to do with the stream folder.

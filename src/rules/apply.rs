@@ -12,7 +12,7 @@ use crate::journey::Journey;
 use crate::journey::fold::Word;
 use crate::journey::standing::{Standing, Update};
 use crate::store::applying::Begun;
-use crate::store::audit::{Change, Operator};
+use crate::store::audit_logs::{Change, Operator};
 use crate::store::{Connection, Error, Unit};
 
 /// What was done.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::audit::{Change, Operator, Stage};
+use super::audit_logs::{Change, Operator, Stage};
 use super::rules::RULES_LOCK;
 use super::{Connection, Error, TRANSACTION_SECONDS_MAX, Unit, execute, within};
 use crate::journey::Journey;

@@ -5,7 +5,7 @@ mod oracle; // the naive judge of flags and milestones
 mod support;
 
 mod accounting; // `prove`: every message is accounted for
-mod audit; // every change of an operator is a row
+mod audit_logs; // every change of an operator is a row
 mod cases; // conditions, facts and the rules of the CSR folder, in one-line cases and against a naive evaluator
 mod clickhouse; // what the feed relies on: inserts, tables that are exchanged, migrations
 mod company_days; // what companies' people did, day by day
