@@ -29,12 +29,15 @@ pub mod store;
 
 // the service around them
 pub mod analytics;
+pub mod archive;
+pub mod audit;
 pub mod health;
 pub mod metrics;
 pub mod prove;
 pub mod redrive;
 pub mod relay;
 pub mod release;
+pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod service;

@@ -5,6 +5,8 @@
 
 mod append;
 pub mod applying;
+pub mod archive;
+mod audit;
 mod bind;
 mod bury;
 mod claim;
@@ -25,6 +27,7 @@ mod project;
 pub mod prove;
 mod ranges;
 mod record;
+mod retention;
 pub mod rules;
 pub mod schema;
 pub mod statistics;
@@ -48,6 +51,7 @@ pub use journey::Clock;
 pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
+pub(crate) use retention::Claimed;
 
 /// The longest that one transaction may take before its connection is given up.
 pub const TRANSACTION_SECONDS_MAX: u64 = 60;

@@ -24,6 +24,8 @@ grant select, insert, update on all tables in schema public to milepost_writer;
 grant delete on waiting_events, handled_sequences, program_enrollments, journey_flags, journey_milestones, journey_timers,
     journey_facts_staged, feed_ranges, feed_outdated, touched_later, company_day_parts, feed_ranges, feed_outdated to milepost_writer;
 revoke insert, update on _sqlx_migrations from milepost_writer;
+-- What was taken is remembered by a function that prunes claims, and by whoever archives; the service reads it.
+revoke insert, update on event_ids, event_archives from milepost_writer;
 -- Reading them too: the feed looks how far positions and versions have been given out.
 grant usage, select on all sequences in schema public to milepost_writer;
 grant execute on all functions in schema public to milepost_writer;

@@ -49,6 +49,9 @@ pub async fn apply(connection: &mut Connection, tell: impl Fn(&Applied)) -> Resu
     let journey = Arc::clone(&connection.domain().journey);
     // What fails on the first events is found before anything is written.
     rehearse(connection, &journey).await?;
+    if !lacking(connection, &journey).await?.is_empty() {
+        connection.verify_whole().await?;
+    }
     let epoch = match connection.begin_applying(&journey).await? {
         Begun::InForce => return Ok(Outcome::InForce),
         Begun::GivenUp(epoch) => return Ok(Outcome::GivenUp(epoch)),
