@@ -8,7 +8,7 @@ use crate::domain::Domain;
 use crate::event::Outcome;
 use crate::metrics;
 use crate::pipeline::{Run, process_or_bisect, totals};
-use crate::source::{Source, Standing, StreamState};
+use crate::source::{self, Source, Standing, StreamState};
 use crate::store::{Connection, Incarnation, TRANSACTION_SECONDS_MAX, within};
 
 /// Closed ranges of sequences, ascending.
@@ -37,16 +37,38 @@ pub struct Audit {
 /// Compares the books with the stream.
 ///
 /// # Errors
-/// When one of the two cannot be read.
+/// When one of the two cannot be read, or there is no consumer: one that is made again hands out everything anew.
 pub async fn look(connection: &mut Connection, source: &Source) -> anyhow::Result<Audit> {
     // The stream first, then the consumer, then the books: what was acknowledged by then was committed before, and is
     // in books that are read later. What is handled while we look is at worst more than the stream had.
     let stream = source.stream_state().await?;
-    let standing = source.standing().await.ok();
+    let standing = source.standing().await?;
+    compare(connection, source, &stream, Some(&standing)).await
+}
+
+/// As [`look`]; without a consumer nobody will hand out anything, so that all that was not handled is missing.
+///
+/// # Errors
+/// When one of the two cannot be read.
+pub async fn look_at_all(connection: &mut Connection, source: &Source) -> anyhow::Result<Audit> {
+    let stream = source.stream_state().await?;
+    let standing = match source.standing().await {
+        Err(source::Error::NoConsumer { .. }) => None,
+        standing => Some(standing?),
+    };
+    compare(connection, source, &stream, standing.as_ref()).await
+}
+
+async fn compare(
+    connection: &mut Connection,
+    source: &Source,
+    stream: &StreamState,
+    standing: Option<&Standing>,
+) -> anyhow::Result<Audit> {
     let known = connection.known_incarnation().await?;
     let first =
         known.filter(|(incarnation, _)| *incarnation == stream.incarnation).map_or(stream.first, |(_, first)| first);
-    let settled = settled(&stream, standing.as_ref());
+    let settled = settled(stream, standing);
     let (missing, ranges) = connection.unhandled(stream.incarnation, first.max(1), settled).await?;
     let (pending, _) = connection.unhandled(stream.incarnation, first.max(settled + 1), stream.last).await?;
     // What is below the first message needs no list to be known as gone.
@@ -114,7 +136,7 @@ pub async fn fill(
 /// When one of the two cannot be asked.
 pub async fn write_off(connection: &mut Connection, source: &Source) -> anyhow::Result<u64> {
     let incarnation = source.incarnation().await?;
-    let audit = look(connection, source).await?;
+    let audit = look_at_all(connection, source).await?;
     connection.write_off(incarnation, &audit.gone).await?;
     Ok(audit.lost)
 }

@@ -52,7 +52,7 @@ pub struct Proof {
 /// # Errors
 /// When one of the two cannot be read.
 pub async fn prove(connection: &mut Connection, source: &Source) -> anyhow::Result<Proof> {
-    let audit = audit::look(connection, source).await?;
+    let audit = audit::look_at_all(connection, source).await?;
     let mut proof = add_up(&connection.books().await?);
     if !proof.problems.is_empty() {
         // A partition of the store that was made while we counted was not counted: looked at again, it is.

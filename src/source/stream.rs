@@ -63,7 +63,7 @@ impl Source {
         }
         let info = stream.info_builder().with_deleted(true).fetch().await;
         let info = info.map_err(|error| Error::request("asking what was deleted from the stream", &error))?;
-        let mut deleted = info.info.state.deleted.clone().unwrap_or_default();
+        let mut deleted = info.info.state.deleted.unwrap_or_default();
         deleted.sort_unstable();
         Ok(deleted)
     }
