@@ -108,17 +108,22 @@ async fn one_process_fills_and_the_others_stand_by() {
     world.execute("delete from handled_sequences").await;
     let mut other = world.postgres().await;
     sqlx::query("select pg_advisory_lock($1)").bind(AUDIT_LOCK).execute(&mut other).await.expect("the lock");
-    let standing_by = world.start(&["--only", "audit"]);
+    // It looks every second, and does not end while something is missing.
+    let standing_by = world.start(&["--until-idle", "--only", "audit"]);
     eventually("it sees what is missing", || {
         (standing_by.metric("milepost_audit_missing_messages", "") == 40.0).then_some(())
     });
+    let audited = || standing_by.metric("milepost_audit_last_success_timestamp_seconds", "");
+    let first = audited();
+    eventually("it looks again", || (audited() > first).then_some(()));
     assert_eq!(standing_by.metric("milepost_audit_filled_total", ""), 0.0);
     other.close().await.expect("the other one ends");
     let processes = [(); 2].map(|()| world.start(&["--only", "audit"]));
     world.reaches(HANDLED, |handled| handled == 40);
     let filled: f64 = processes.iter().map(|process| process.metric("milepost_audit_filled_total", "")).sum();
     assert!(filled <= 40.0, "{filled}");
-    drop((standing_by, processes));
+    drop(processes);
+    assert_eq!(standing_by.wait().0, Some(0));
     assert_eq!(world.prove()["received"], 40);
 }
 
