@@ -1,5 +1,6 @@
 //! The command line: one binary, its verbs and settings.
 
+mod archive;
 mod audited;
 mod dead_letters;
 mod explain;
@@ -12,6 +13,7 @@ mod rules;
 mod run;
 mod sink;
 mod streams;
+mod tidy;
 mod waiting;
 
 use std::path::PathBuf;
@@ -86,6 +88,10 @@ enum Verb {
     Prove(prove::Args),
     /// Make tables anew from the event store, beside those that are read
     Rebuild(rebuild::Args),
+    /// Write old months of the event store to files
+    Archive(archive::Args),
+    /// Prune what need not be kept
+    Tidy(tidy::Args),
     /// Why flags are as they are, what other rules would change, and changing them
     #[command(subcommand)]
     Rules(rules::Verb),
@@ -127,6 +133,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::Publish(args) => publish::run(&settings.nats_url, &args).await,
             Verb::Prove(args) => prove::run(settings, &args).await,
             Verb::Rebuild(args) => rebuild::run(settings, &args).await,
+            Verb::Archive(args) => Box::pin(archive::run(settings, &args)).await,
+            Verb::Tidy(args) => tidy::run(settings, &args).await,
             Verb::Rules(verb) => rules::run(settings, &verb).await,
             Verb::DeadLetters(verb) => dead_letters::run(settings, &verb).await,
             Verb::Waiting(verb) => waiting::run(settings, &verb).await,

@@ -35,6 +35,8 @@ pub struct Domain {
     pub limits: Limits,
     /// The event store's table.
     pub event_log: String,
+    /// How long claims are kept before they shrink to ids; `None`: for ever.
+    pub claims_kept: Option<std::time::Duration>,
     /// The rows that events refer to.
     pub entities: Vec<Entity>,
     /// One contract per type and version.
@@ -109,6 +111,7 @@ impl Domain {
             consumer: settings.consumer,
             limits: settings.limits,
             event_log: settings.event_log,
+            claims_kept: settings.claims_kept,
             entities: settings.entities,
             counters: settings.counters,
             own_types: settings.own_types,

@@ -29,6 +29,8 @@ pub mod store;
 
 // the service around them
 pub mod analytics;
+pub mod archive;
+pub mod audit;
 pub mod explain;
 pub mod health;
 pub mod metrics;
@@ -36,6 +38,7 @@ pub mod prove;
 pub mod redrive;
 pub mod relay;
 pub mod release;
+pub mod retention;
 pub mod retry;
 pub mod rules;
 pub mod service;

@@ -4,6 +4,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::analytics;
+use crate::audit::Audit;
 use crate::batch::Ledger;
 use crate::domain::Domain;
 use crate::event::Outcome;
@@ -52,6 +53,20 @@ pub const FEED_LAG: &str = "milepost_analytics_lag_rows";
 /// 1 in the process that feeds ClickHouse, 0 in those that stand by.
 pub const FEEDING: &str = "milepost_analytics_feeding";
 
+/// Messages that were neither handled nor will be delivered, as the last audit found them.
+pub const AUDIT_MISSING: &str = "milepost_audit_missing_messages";
+/// Of these, messages that the stream holds no more.
+pub const AUDIT_LOST: &str = "milepost_audit_lost_messages";
+/// Missing messages that were looked up in the stream and handled.
+pub const AUDIT_FILLED: &str = "milepost_audit_filled_total";
+/// When books and stream were last compared, in seconds since 1970.
+pub const AUDIT_LAST: &str = "milepost_audit_last_success_timestamp_seconds";
+/// 1 while the stream is not the one that the books are about, and nothing is taken from it.
+pub const AUDIT_BROKEN: &str = "milepost_audit_stream_broken";
+
+/// Claims that were pruned: their ids are kept.
+pub const PRUNED: &str = "milepost_retention_pruned_total";
+
 /// The result of a waiting event that was projected.
 const RELEASED: &str = "released";
 /// Why carrying a range may fail.
@@ -83,7 +98,7 @@ pub fn install(domain: &Domain) -> Result<PrometheusHandle, BuildError> {
     for cause in FEED_CAUSES {
         counter!(FEED_RETRIES, "cause" => cause).absolute(0);
     }
-    for name in [REDELIVERED, TIMERS_FIRED, PUBLISHED, FED] {
+    for name in [REDELIVERED, TIMERS_FIRED, PUBLISHED, FED, AUDIT_FILLED, PRUNED] {
         counter!(name).absolute(0);
     }
     for stage in ["commit", "timers", "outbox", "analytics"] {
@@ -115,6 +130,12 @@ fn describe() {
     describe_counter!(FEED_RETRIES, "tries to carry a range that failed");
     describe_gauge!(FEED_LAG, "positions of the event store that are not in ClickHouse yet");
     describe_gauge!(FEEDING, "1 in the process that feeds ClickHouse, 0 in those that stand by");
+    describe_gauge!(AUDIT_MISSING, "messages neither handled nor to be delivered, as the last audit found them");
+    describe_gauge!(AUDIT_LOST, "of these, messages that the stream holds no more");
+    describe_counter!(AUDIT_FILLED, "missing messages that were looked up in the stream and handled");
+    describe_gauge!(AUDIT_LAST, Unit::Seconds, "when books and stream were last compared, since 1970");
+    describe_gauge!(AUDIT_BROKEN, "1 while the stream is not the one that the books are about");
+    describe_counter!(PRUNED, "claims that were pruned; their ids are kept");
     describe_counter!(SOURCE_EVENTS, "events of the connection to NATS");
 }
 
@@ -202,6 +223,25 @@ pub fn feeding(is_ours: bool) {
 pub fn feed_lag(rows: i64, seconds: f64) {
     gauge!(FEED_LAG).set(rows as f64);
     gauge!(LAG_SECONDS, "stage" => "analytics").set(seconds);
+}
+
+/// Books and stream were compared.
+#[expect(clippy::cast_precision_loss, reason = "gauges are doubles; beyond 2^52 the last digits do not matter")]
+pub fn audited(audit: &Audit) {
+    gauge!(AUDIT_MISSING).set(audit.missing as f64);
+    gauge!(AUDIT_LOST).set(audit.lost as f64);
+    gauge!(AUDIT_LAST).set(chrono::Utc::now().timestamp() as f64);
+    gauge!(AUDIT_BROKEN).set(f64::from(u8::from(audit.broken.is_some())));
+}
+
+/// Missing messages were handled.
+pub fn filled(count: u64) {
+    counter!(AUDIT_FILLED).increment(count);
+}
+
+/// Claims were pruned.
+pub fn pruned(count: u64) {
+    counter!(PRUNED).increment(count);
 }
 
 /// An event of the NATS client.

@@ -1,12 +1,15 @@
 //! The running service: its tasks, and how they end. The first task that ends for any reason ends the process
 //! with its cause; a stop ends all of them, the batch in flight finished.
 
+mod auditor;
 mod deriver;
 mod feeder;
+mod halt;
 mod idle;
 mod monitor;
 mod relayer;
 mod releaser;
+mod tidier;
 mod timekeeper;
 mod worker;
 
@@ -22,11 +25,13 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use halt::Halt;
+
+use crate::audit;
 use crate::domain::Domain;
 use crate::event::Outcome;
 use crate::health::Health;
 use crate::pipeline::Run;
-use crate::prove;
 use crate::release::Released;
 use crate::retry::Pause;
 use crate::sink::Sink;
@@ -66,6 +71,8 @@ pub struct Parts {
     pub outbox: bool,
     /// Stored events into ClickHouse.
     pub analytics: bool,
+    /// What was never handled is found and filled.
+    pub audit: bool,
 }
 
 /// What all tasks share.
@@ -77,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) run: Run,
     pub(crate) health: Health,
     pub(crate) stop: CancellationToken,
+    /// Called while the stream is not the one that the books are about.
+    pub(crate) halt: Halt,
     pub(crate) tally: Arc<Tally>,
     pub(crate) parts: Parts,
     pub(crate) until_idle: bool,
@@ -209,12 +218,13 @@ async fn set_up(
         return Ok(None);
     };
     let checked =
-        tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), prove::check_stream(&mut connection, &source));
+        tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), audit::check_stream(&mut connection, &source));
     let incarnation = checked.await.context("checking the stream took too long")??.map_err(anyhow::Error::msg)?;
     let run = Run { id: Uuid::now_v7(), incarnation };
     let tally = Arc::new(Tally::default());
     let (parts, until_idle) = (options.parts, options.until_idle);
-    Ok(Some((connection, Shared { domain, store, source, run, health, stop, tally, parts, until_idle })))
+    let halt = Halt::default();
+    Ok(Some((connection, Shared { domain, store, source, run, health, stop, halt, tally, parts, until_idle })))
 }
 
 /// Tries until it works or the service is stopped.
@@ -255,6 +265,10 @@ fn spawn(tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>, options: &Opti
         tasks.spawn(async move { ("releaser", releaser::release_for_ever(releasing).await) });
         tasks.spawn(async move { ("deriver", deriver::derive_for_ever(deriving).await) });
     }
+    if let Some(claims_kept) = shared.domain.claims_kept.filter(|_| parts.project) {
+        let shared = shared.clone();
+        tasks.spawn(async move { ("tidier", tidier::tidy_for_ever(shared, claims_kept).await) });
+    }
     if parts.timers {
         let shared = shared.clone();
         tasks.spawn(async move { ("timers", timekeeper::fire_for_ever(shared).await) });
@@ -266,6 +280,10 @@ fn spawn(tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>, options: &Opti
     if let Some(sink) = options.sink.clone().filter(|_| parts.analytics) {
         let shared = shared.clone();
         tasks.spawn(async move { ("analytics", feeder::feed_for_ever(shared, sink).await) });
+    }
+    if parts.audit {
+        let shared = shared.clone();
+        tasks.spawn(async move { ("audit", auditor::audit_for_ever(shared).await) });
     }
     let watching = shared.clone();
     tasks.spawn(async move { ("monitor", monitor::watch(watching).await) });

@@ -1,5 +1,7 @@
 //! JetStream: fetching batches and acknowledging them. The only module that holds a NATS connection.
 
+mod stream;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use crate::decode::decode;
 use crate::domain::Domain;
 use crate::health::Health;
 use crate::metrics;
-use crate::store::Incarnation;
+pub use stream::StreamState;
 
 /// Deadline of one request to NATS.
 const REQUEST_SECONDS_MAX: u64 = 5;
@@ -81,19 +83,6 @@ pub struct Standing {
     pub ack_floor: u64,
 }
 
-/// The stream's own account of itself.
-#[derive(Debug, Clone)]
-pub struct StreamState {
-    /// Which incarnation of the name this is.
-    pub incarnation: Incarnation,
-    /// First sequence held; one above the last when it holds none.
-    pub first: u64,
-    /// Last sequence ever given.
-    pub last: u64,
-    /// Sequences deleted in between, ascending.
-    pub deleted: Vec<u64>,
-}
-
 impl Source {
     /// Connects; from then on the client reconnects by itself, for ever.
     ///
@@ -114,44 +103,6 @@ impl Source {
             .await
             .map_err(Error::Connect)?;
         Ok(Self { context: jetstream::new(client), domain })
-    }
-
-    /// Which incarnation of its name the stream is.
-    ///
-    /// # Errors
-    /// When there is no such stream, or no answer.
-    pub async fn incarnation(&self) -> Result<Incarnation, Error> {
-        let stream = self.context.get_stream(&self.domain.stream.name).await;
-        let stream = stream.map_err(|error| self.stream_error(&error))?;
-        Ok(Incarnation(stream.cached_info().created.trunc_subsecs(6)))
-    }
-
-    /// The stream's own account, with what was deleted from it.
-    ///
-    /// # Errors
-    /// When there is no such stream, or no answer.
-    pub async fn stream_state(&self) -> Result<StreamState, Error> {
-        let name = &self.domain.stream.name;
-        let stream = self.context.get_stream(name).await.map_err(|error| self.stream_error(&error))?;
-        let deleted = stream.cached_info().state.deleted_count.unwrap_or_default() > 0;
-        let info = stream.info_builder().with_deleted(deleted).fetch().await;
-        let info = info.map_err(|error| Error::request("asking for the stream", &error))?;
-        let mut deleted: Vec<u64> = info.info.state.deleted.clone().unwrap_or_default();
-        deleted.sort_unstable();
-        Ok(StreamState {
-            incarnation: Incarnation(info.info.created.trunc_subsecs(6)),
-            first: info.info.state.first_sequence,
-            last: info.info.state.last_sequence,
-            deleted,
-        })
-    }
-
-    fn stream_error(&self, error: &jetstream::context::GetStreamError) -> Error {
-        use jetstream::context::GetStreamErrorKind::JetStream;
-        match error.kind() {
-            JetStream(inner) if inner.code() == 404 => Error::NoStream(self.domain.stream.name.clone()),
-            _ => Error::request("asking for the stream", error),
-        }
     }
 
     /// The durable consumer as it is now.
@@ -226,14 +177,6 @@ impl Source {
     /// When NATS cannot be asked.
     pub async fn is_drained(&self) -> Result<bool, Error> {
         self.standing().await.map(|standing| standing.pending + standing.unacknowledged == 0)
-    }
-
-    /// The last sequence that the stream holds.
-    ///
-    /// # Errors
-    /// When NATS cannot be asked.
-    pub async fn last_sequence(&self) -> Result<u64, Error> {
-        self.stream_state().await.map(|state| state.last)
     }
 
     /// Sends an event of our own to the stream, under its id, by which the stream knows it if it is sent again.

@@ -5,6 +5,8 @@
 
 mod append;
 pub mod applying;
+pub mod archive;
+mod audit;
 pub mod audit_logs;
 mod bind;
 mod bury;
@@ -28,6 +30,7 @@ pub mod prove;
 mod ranges;
 mod record;
 mod redrive;
+mod retention;
 pub mod rules;
 pub mod schema;
 pub mod statistics;
@@ -54,6 +57,7 @@ pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
 pub(crate) use redrive::Sealed;
+pub(crate) use retention::Claimed;
 
 /// The longest that one transaction may take before its connection is given up.
 pub const TRANSACTION_SECONDS_MAX: u64 = 60;

@@ -1,10 +1,12 @@
 //! End to end on real servers: how fast a log is drained, what it costs, how late a commit is.
 //!
 //! Run by `make bench`, which starts the servers. Knobs are environment variables: `EVENTS` (60000), `BATCHES`
-//! ("100,1000,5000"), `WORKERS` ("1,2"), `PACED` ("100,1000"), `SECONDS` (5). Every run checks its counts: a fast
+//! ("100,1000,5000"), `WORKERS` ("1,2"), `PACED` ("100,1000"), `SECONDS` (5), `STORED`
+//! ("20000,200000"), `GROWTH_EVENTS` (20000); `ONLY=growth` runs that part alone. Every run checks its counts: a fast
 //! wrong answer fails.
 
 mod cpu;
+mod growth;
 mod proxy;
 mod stage;
 
@@ -16,6 +18,9 @@ fn knob(name: &str, default: &str) -> Vec<usize> {
 }
 
 fn main() {
+    if std::env::var("ONLY").is_ok_and(|only| only == "growth") {
+        return growth::print();
+    }
     let events = knob("EVENTS", "60000")[0];
     println!("drain of {events} events, 5 % repeated, 5 % out of order; CPU in microseconds per event");
     println!(
@@ -58,4 +63,5 @@ fn main() {
         let (median, tail) = Stage::new(Parts::Journeys).latency(rate, seconds);
         println!("{rate:>8} {:>10.1} {:>10.1}", median * 1000.0, tail * 1000.0);
     }
+    growth::print();
 }

@@ -101,6 +101,33 @@ impl Stage {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Fills the store with events of earlier months, and the given table with their ids.
+    pub(crate) fn fill(&self, stored: usize, ids: &str) {
+        let at = "timestamptz '2024-01-01' + number * interval '1 year' / ";
+        let claim = match ids {
+            "event_deduplication" => {
+                "insert into event_deduplication (event_id, event_type, consumer_id, content_hash)
+                 select event_id::text, event_type, 'milepost', content_hash from event_log order by position"
+            }
+            _ => "insert into event_ids select event_id, content_hash from event_log order by event_id",
+        };
+        for statement in [
+            "select event_log_ensure_months(array(
+                 select date '2024-01-01' + month * interval '1 month' from generate_series(0, 11) as month)::date[])"
+                .to_owned(),
+            format!(
+                "insert into event_log (event_id, event_type, \"timestamp\", payload, content_hash, processed_at)
+                 select gen_random_uuid(), 'a.b.c', {at} {stored}, jsonb_build_object('filler', repeat('x', 500)),
+                     gen_random_uuid(), now() from generate_series(0, {stored} - 1) as number"
+            ),
+            claim.to_owned(),
+            "vacuum analyze".to_owned(),
+            "checkpoint".to_owned(),
+        ] {
+            sql(&self.database_url, &statement);
+        }
+    }
+
     /// Publishes a generated log; gives its file.
     fn publish(&self, events: usize) {
         let log = self.store.path().join("log.ndjson");

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::audited::audited;
 use super::{Settings, print};
 use crate::analytics::proof::{FeedProof, prove_feed};
+use crate::audit;
 use crate::error::Failure;
 use crate::prove::{self, Proof};
 use crate::store::audit_logs::Change;
@@ -24,6 +25,9 @@ pub(super) struct Args {
     /// Replace in ClickHouse what differs, then prove again
     #[arg(long)]
     repair: bool,
+    /// Give up messages that the stream holds no more and that were never handled: they are missed no longer
+    #[arg(long)]
+    write_off: bool,
 }
 
 pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
@@ -36,7 +40,14 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     let store = settings.store(domain.clone())?;
     let mut connection = store.connect_unhurried().await?;
     super::verify_version(&mut connection).await?;
+    if args.repair {
+        connection.verify_whole().await?;
+    }
     let source = settings.source(domain).await?;
+    if args.write_off {
+        let gone = audit::write_off(&mut connection, &source).await?;
+        tracing::warn!(messages = gone, "written off: lost before they were handled");
+    }
     let mut proof = prove::prove(&mut connection, &source).await?;
     if let Some(sink) = sink {
         sink.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
@@ -56,6 +67,11 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     Ok(if proof.ok { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+fn listed(ranges: &[(u64, u64)]) -> String {
+    let one = |(low, high): &(u64, u64)| if low == high { low.to_string() } else { format!("{low}-{high}") };
+    ranges.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 fn describe(proof: &Proof) -> String {
     let mut lines = vec![
         format!("received      {:>12}   messages of the stream that were handled, which are", proof.received),
@@ -68,13 +84,12 @@ fn describe(proof: &Proof) -> String {
         format!("pending       {:>12}   still to be delivered", proof.pending),
         format!("missing       {:>12}   neither handled nor to be delivered", proof.missing),
     ];
-    let ranges: Vec<String> = proof
-        .missing_sequences
-        .iter()
-        .map(|(low, high)| if low == high { low.to_string() } else { format!("{low}-{high}") })
-        .collect();
-    if !ranges.is_empty() {
-        lines.push(format!("  sequences {}", ranges.join(", ")));
+    if !proof.missing_sequences.is_empty() {
+        lines.push(format!("  sequences {}", listed(&proof.missing_sequences)));
+    }
+    if proof.lost > 0 {
+        lines.push(format!("  lost        {:>12}   of these, gone from the stream", proof.lost));
+        lines.push(format!("  sequences {}", listed(&proof.lost_sequences)));
     }
     match &proof.analytics {
         None => lines.push("CLICKHOUSE_URL is not set: nothing was compared with ClickHouse".to_owned()),

@@ -55,7 +55,12 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
             "CLICKHOUSE_URL is not set\n  hint: set it to http://user:password@host:8123".into(),
         ])
     })?;
-    super::verify_version(&mut store.connect().await?).await?;
+    let mut connection = store.connect().await?;
+    super::verify_version(&mut connection).await?;
+    if !args.drop_previous && !args.rollback {
+        connection.verify_whole().await?;
+    }
+    drop(connection);
     sink.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
     let operator = settings.operator();
     let change = |action, details| Change::of(action, "analytics", details);

@@ -49,6 +49,8 @@ enum Part {
     Outbox,
     /// Stored events into ClickHouse
     Analytics,
+    /// Messages of the stream that were never handled are found and handled
+    Audit,
 }
 
 impl Args {
@@ -59,6 +61,7 @@ impl Args {
             timers: runs(Part::Timers),
             outbox: runs(Part::Outbox),
             analytics: runs(Part::Analytics),
+            audit: runs(Part::Audit),
         }
     }
 }

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use super::Files;
 use crate::gate::Limits;
 
+/// The shortest time for which claims are kept.
+const CLAIMS_KEPT_MIN: Duration = Duration::from_hours(24);
+
 /// The JetStream stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
@@ -78,6 +81,7 @@ pub struct Settings {
     pub(super) consumer: Consumer,
     pub(super) limits: Limits,
     pub(super) event_log: String,
+    pub(super) claims_kept: Option<Duration>,
     pub(super) entities: Vec<Entity>,
     pub(super) derived: Vec<Derived>,
     pub(super) mirrored: Vec<Mirrored>,
@@ -112,6 +116,8 @@ struct File {
     #[serde(default)]
     limits: LimitsTable,
     store: StoreTable,
+    #[serde(default)]
+    retention: RetentionTable,
     #[serde(default)]
     entities: Vec<Entity>,
     #[serde(default)]
@@ -166,6 +172,12 @@ struct LimitsTable {
 #[serde(deny_unknown_fields)]
 struct StoreTable {
     event_log: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RetentionTable {
+    claims: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -255,6 +267,17 @@ impl File {
             faults.push("stream.toml: consumer.max_ack_pending must be at least 1".into());
         }
         let event_bytes = bytes("limits.event_bytes_max", self.limits.event_bytes_max.as_deref(), "256KiB", faults);
+        let claims = self.retention.claims.as_deref();
+        let claims_kept = claims.map(|text| duration("retention.claims", Some(text), "0s", faults));
+        // A publisher's repetitions and the consumer's redeliveries are to find the claim, not the id that is left of it.
+        let least = CLAIMS_KEPT_MIN.max(stream.duplicate_window).max(consumer.ack_wait);
+        if claims_kept.is_some_and(|kept| kept < least) {
+            let least = humantime::format_duration(least);
+            faults.push(format!(
+                "stream.toml: retention.claims must be at least {least}\n  hint: \"90 days\" is usual; without the key \
+                 claims are kept for ever"
+            ));
+        }
         Settings {
             name: self.name,
             stream,
@@ -264,6 +287,7 @@ impl File {
                 event_depth_max: self.limits.event_depth_max.unwrap_or(64),
             },
             event_log: self.store.event_log,
+            claims_kept,
             entities: self.entities,
             derived: self.derived,
             mirrored: self.mirrored,

@@ -55,6 +55,9 @@ pub async fn apply(
     let journey = Arc::clone(&connection.domain().journey);
     // What fails on the first events is found before anything is written.
     rehearse(connection, &journey).await?;
+    if !lacking(connection, &journey).await?.is_empty() {
+        connection.verify_whole().await?;
+    }
     let epoch = match connection.begin_applying(operator, &journey).await? {
         Begun::InForce => return Ok(Outcome::InForce),
         Begun::GivenUp(epoch) => return Ok(Outcome::GivenUp(epoch)),

@@ -106,6 +106,9 @@ pub async fn plan(connection: &mut Connection, as_of: Micros) -> Result<Option<P
 async fn fold_history(unit: &mut Unit<'_>, lacking: &Lacking, plan: &mut Plan) -> Result<BTreeMap<Uuid, Facts>, Error> {
     let mut folded: BTreeMap<Uuid, Facts> = BTreeMap::new();
     let mut after = -1;
+    if !lacking.is_empty() {
+        unit.verify_whole().await?;
+    }
     while !lacking.is_empty() {
         let chapter = unit.chapter((after, i64::MAX), &lacking.types, 0, EVENTS_MAX).await?;
         let Some(last) = chapter.last else {

@@ -1,9 +1,10 @@
 //! Ending once there is nothing more to do: the stream is drained, nothing that waits can be released, nothing is left
-//! to derive, no timer is due, the outbox is empty and ClickHouse has everything.
+//! to derive, no timer is due, the outbox is empty, ClickHouse has everything, and nothing of the stream is missing.
 
 use std::time::Duration;
 
 use super::{Shared, deriver, releaser};
+use crate::audit;
 use crate::store::Connection;
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -24,7 +25,8 @@ pub(super) async fn stop_when_idle(shared: Shared) -> anyhow::Result<()> {
             || (nothing_to_release(&shared, &mut connection).await
                 && nothing_to_derive(&shared, &mut connection).await);
         // What is published comes back through the stream: so this is looked at before the stream once more.
-        if nothing_left && nothing_due(&shared, &mut connection).await && is_drained(&shared).await {
+        let nothing_left = nothing_left && nothing_due(&shared, &mut connection).await;
+        if nothing_left && nothing_missing(&shared, &mut connection).await && is_drained(&shared).await {
             shared.stop.cancel();
             return Ok(());
         }
@@ -63,6 +65,23 @@ async fn nothing_due(shared: &Shared, connection: &mut Option<Connection>) -> bo
             is_fed && (!shared.parts.timers || now.timers_due == 0) && (!shared.parts.outbox || now.unpublished == 0)
         }
         _ => {
+            *connection = None;
+            false
+        }
+    }
+}
+
+/// What is missing and can be filled is filled before the end: by us, or by another process.
+async fn nothing_missing(shared: &Shared, connection: &mut Option<Connection>) -> bool {
+    if !shared.parts.audit {
+        return true;
+    }
+    let Some(open) = connection else {
+        return false;
+    };
+    match audit::look(open, &shared.source).await {
+        Ok(audit) => audit.held.is_empty() || !audit::can_fill(&shared.domain),
+        Err(_) => {
             *connection = None;
             false
         }

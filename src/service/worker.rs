@@ -51,6 +51,10 @@ async fn fetch(
     let part = format!("fetch {number}");
     let mut pause = Pause::default();
     while !shared.stop.is_cancelled() {
+        tokio::select! {
+            () = shared.stop.cancelled() => return Ok(()),
+            () = shared.halt.lifted() => {}
+        }
         let failure = match begin(&shared, limits).await? {
             Ok(mut fetcher) => loop {
                 let next = tokio::select! {
@@ -58,6 +62,10 @@ async fn fetch(
                     () = shared.stop.cancelled() => {
                         fetcher.give_back().await;
                         return Ok(());
+                    }
+                    () = shared.halt.called() => {
+                        fetcher.give_back().await;
+                        break source::Error::Broken("nothing is taken from this stream".into());
                     }
                     next = fetcher.next_batch() => next,
                 };

@@ -1,6 +1,6 @@
-//! Appending to the event store, which is unique by event on its own: pruning the claims reopens nothing.
+//! Appending to the event store, which is unique by event id on its own: pruning the claims reopens nothing.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::Datelike;
@@ -72,6 +72,8 @@ impl Unit<'_> {
             ledger.judge_repeats(batch);
             return Ok(());
         }
+        // An id whose claim was pruned is in `event_ids`, also when that happened a moment ago: this statement is later
+        // than the claim, so it sees what the claim did not wait for. (As a sub-select it is looked up by key, always.)
         let sql = format!(
             "insert into {} (event_id, event_type, version, user_id, \"timestamp\", payload, content_hash,
                  correlation_id, causation_id, stream_sequence, received_at, processed_at)
@@ -81,6 +83,7 @@ impl Unit<'_> {
                  $8::uuid[], $9::uuid[], $10::int8[], $11::timestamptz[], $12::bool[])
                  as events (event_id, event_type, version, user_id, \"timestamp\", payload, content_hash,
                  correlation_id, causation_id, stream_sequence, received_at, projected)
+             where (select true from event_ids as known where known.event_id = events.event_id) is null
              on conflict (event_id, \"timestamp\") do nothing
              returning event_id",
             self.domain.event_log
@@ -107,9 +110,45 @@ impl Unit<'_> {
             .into_iter()
             .collect();
         let known: Vec<usize> = wanted.into_iter().filter(|index| !stored.contains(&batch.event(*index).id)).collect();
-        let known = ledger.with_repeats(&known);
-        self.judge_suspects(batch, ledger, &known).await?;
+        self.judge_known(batch, ledger, &known).await?;
         ledger.judge_repeats(batch);
         Ok(())
+    }
+
+    /// Events that are stored, or were and are archived, without a claim until now: their claim is again that of the
+    /// first one.
+    async fn judge_known(&mut self, batch: &Batch, ledger: &mut Ledger, known: &[usize]) -> Result<(), Error> {
+        if known.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "with first as (
+                 select event_id, coalesce(ids.content_hash, log.content_hash) as content_hash
+                 from unnest($1::uuid[], $2::timestamptz[]) as events (event_id, \"timestamp\")
+                 left join event_ids as ids using (event_id) left join {} as log using (event_id, \"timestamp\")),
+             claimed as (
+                 update event_deduplication as claim set content_hash = first.content_hash from first
+                 where claim.event_id = first.event_id::text and claim.consumer_id = $3
+                   and claim.content_hash is distinct from first.content_hash)
+             select event_id, content_hash from first where content_hash is not null",
+            self.domain.event_log
+        );
+        let hashes: HashMap<Uuid, Uuid> = sqlx::query_as(AssertSqlSafe(sql))
+            .bind(known.iter().map(|index| batch.event(*index).id).collect::<Vec<_>>())
+            .bind(known.iter().map(|index| batch.event(*index).timestamp).collect::<Vec<_>>())
+            .bind(&self.domain.consumer.durable)
+            .fetch_all(&mut *self.pg)
+            .await
+            .map_err(|error| Error::classify("look up events that were stored", error))?
+            .into_iter()
+            .collect();
+        let (same, suspect): (Vec<usize>, Vec<usize>) = ledger.with_repeats(known).into_iter().partition(|index| {
+            let event = batch.event(*index);
+            hashes.get(&event.id) == Some(&event.content_hash)
+        });
+        for index in same {
+            ledger.duplicate(index);
+        }
+        self.judge_suspects(batch, ledger, &suspect).await
     }
 }

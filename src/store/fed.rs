@@ -20,7 +20,7 @@ pub(crate) struct Fed {
     pub(crate) events: i64,
     /// Their hash.
     pub(crate) content_hash: i64,
-    /// Events that the store has there now.
+    /// Events that the store has there now, with those that were archived and dropped.
     pub(crate) stored: i64,
 }
 
@@ -38,7 +38,10 @@ impl Connection {
              counts as (
                  select width_bucket(position, bounds.firsts) as number, count(*) from {log}, bounds
                  where position between bounds.low and bounds.high group by 1)
-             select first_position, last_position, events, content_hash, coalesce(counts.count, 0) as stored
+             select first_position, last_position, events, content_hash, coalesce(counts.count, 0) + (
+                 select coalesce(sum(upper(part) - lower(part)), 0)::int8
+                 from event_archives, unnest(positions * int8multirange(int8range(first_position, last_position, '[]'))) as part)
+                 as stored
              from ranges left join counts using (number) order by first_position",
             log = self.domain.event_log
         );
@@ -93,12 +96,16 @@ impl Connection {
             .map_err(|error| Error::classify("note outdated positions", error))
     }
 
-    /// Ranges with positions that changed after they were sealed.
+    /// Ranges with positions that changed after they were sealed; not those with archived events, which the store could not
+    /// give again.
     pub(crate) async fn outdated(&mut self, generation: i32) -> Result<Vec<(i64, i64)>, Error> {
         sqlx::query_as(
             "select distinct first_position, last_position from feed_outdated
              join feed_ranges on position between first_position and last_position
-             where generation = $1 and fed_at is not null order by first_position",
+             where generation = $1 and fed_at is not null
+               and not exists (select from event_archives
+                               where positions && int8multirange(int8range(first_position, last_position, '[]')))
+             order by first_position",
         )
         .bind(generation)
         .fetch_all(&mut self.pg)

@@ -26,7 +26,7 @@ pub struct Books {
     pub waiting_rows: i64,
     /// Messages in dead letters, by the table of dead letters.
     pub dead_letter_rows: i64,
-    /// Events of the stream in the event store.
+    /// Events of the stream in the event store, or archived and dropped from it.
     pub stored: i64,
 }
 
@@ -40,6 +40,7 @@ impl Connection {
                  (select count(distinct position) from waiting_events),
                  (select coalesce(sum(count), 0)::int8 from dead_letters where resolution is distinct from 'redriven'),
                  (select count(*) from {} where stream_sequence is not null)
+                     + (select coalesce(sum(stream_events), 0)::int8 from event_archives)
              from handled_sequences where stream = $1",
             self.domain.event_log
         );
@@ -60,21 +61,6 @@ impl Connection {
             dead_letter_rows: row.8,
             stored: row.9,
         })
-    }
-
-    /// The handled sequences of one incarnation as closed ranges, ascending.
-    pub(crate) async fn handled(&mut self, incarnation: Incarnation) -> Result<Vec<(i64, i64)>, Error> {
-        sqlx::query_as(
-            "select lower(part), upper(part) - 1 from (
-                 select unnest(range_agg(sequences)) as part from handled_sequences
-                 where stream = $1 and incarnation = $2) as parts
-             order by 1",
-        )
-        .bind(&self.domain.stream.name)
-        .bind(incarnation.0)
-        .fetch_all(&mut self.pg)
-        .await
-        .map_err(|error| Error::classify("read the handled sequences", error))
     }
 
     /// The incarnation of the stream that the service last agreed to read, with its first sequence at that time.

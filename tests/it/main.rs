@@ -5,6 +5,7 @@ mod oracle; // the naive judge of flags and milestones
 mod support;
 
 mod accounting; // `prove`: every message is accounted for
+mod audit; // what was never handled is found and filled
 mod audit_logs; // every change of an operator is a row
 mod cases; // conditions, facts and the rules of the CSR folder, in one-line cases and against a naive evaluator
 mod clickhouse; // what the feed relies on: inserts, tables that are exchanged, migrations
@@ -26,6 +27,7 @@ mod mended; // what changes between two deliveries of the same message
 mod migrations; // up, down and up again
 mod order; // equal sets of events give equal tables
 mod publisher; // a publisher that is none of ours, in Node
+mod retention; // what is pruned or archived is not taken again
 mod tidy; // the rules of the house, held by reading the source
 mod types; // what every event type does to the tables
 mod waiting; // events before what they refer to

@@ -46,6 +46,22 @@ impl World {
         });
     }
 
+    /// Lines of a generated log, whatever is in them.
+    #[track_caller]
+    pub(crate) fn lines(&self, arguments: &[&str]) -> Vec<Vec<u8>> {
+        let output = self.output(&[&["generate"], arguments].concat());
+        assert!(output.status.success(), "milepost generate {arguments:?} failed");
+        output.stdout.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    }
+
+    /// Publishes lines, also such as are no events.
+    #[track_caller]
+    pub(crate) fn publish_lines(&self, lines: &[Vec<u8>]) {
+        let file = self.folder.path().join(format!("{}.ndjson", uuid::Uuid::new_v4()));
+        std::fs::write(&file, lines.concat()).expect("a file");
+        self.succeed(&["publish", file.to_str().expect("a path"), "--subject", "program.unreadable"]);
+    }
+
     /// Lines of a generated log, each with its subject.
     #[track_caller]
     pub(crate) fn generate(&self, arguments: &[&str]) -> Vec<(String, Vec<u8>)> {

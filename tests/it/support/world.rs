@@ -215,6 +215,14 @@ impl World {
         connect(&self.database_url).await
     }
 
+    /// A copy of the database as it is now, as a base backup would be: its URL. Nobody may be connected.
+    pub(crate) async fn copied(&self) -> String {
+        let (_, name) = self.database_url.rsplit_once('/').expect("a database URL ends with the database");
+        let copy = format!("test_{}", Uuid::new_v4().simple());
+        administer(format!("create database {copy} template {name}")).await;
+        with_database(&copy)
+    }
+
     /// Runs a statement.
     pub(crate) async fn execute(&self, sql: &str) {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut self.postgres().await).await.expect(sql);

@@ -1,0 +1,40 @@
+//! `milepost tidy`: prune what `[retention]` says need not be kept, now.
+
+use std::process::ExitCode;
+
+use super::{Settings, print};
+use crate::error::Failure;
+use crate::retention::prune;
+
+/// Arguments of `milepost tidy`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Say what would be pruned, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
+    let domain = settings.domain()?;
+    let Some(claims) = domain.claims_kept else {
+        print("stream.toml has no retention.claims: claims are kept for ever, and there is nothing to prune")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut connection = settings.store(domain)?.connect().await?;
+    super::verify_version(&mut connection).await?;
+    let kept = humantime::format_duration(claims);
+    if args.dry_run {
+        drop(connection);
+        let count = settings.connection().await?.prunable_claims(claims).await?;
+        print(&format!("{count} claims are older than {kept} and would shrink to their ids"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match prune(&mut connection, claims, |_| true).await? {
+        Some(count) => print(&format!("pruned {count} claims older than {kept}; their ids are kept"))?,
+        None => {
+            let hint = "hint: a running service prunes by itself";
+            return Err(anyhow::anyhow!("another process is at it\n  {hint}").into());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

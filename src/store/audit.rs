@@ -1,0 +1,161 @@
+//! What the audit asks of the books: which sequences nobody handled, and how far they go.
+
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use super::bury::{fingerprint, sequence};
+use super::{ANSWER_SECONDS_MAX, Connection, Error, Incarnation, within};
+use crate::batch::{Batch, Message};
+use crate::event::{Outcome, Route};
+
+/// Ranges named; beyond, they are only counted.
+const RANGES_MAX: i64 = 10_000;
+/// Of the newest stored events so many are looked at for one that came from the stream.
+const NEWEST_MAX: i64 = 100;
+/// Advisory lock of the one that fills, held by its session.
+const AUDIT_LOCK: i64 = 0x6d69_6c65_0036;
+
+const UNHANDLED: &str = "
+    with booked as (
+        select coalesce(range_agg(sequences), '{}') as sequences from (
+            select sequences from handled_sequences where stream = $1 and incarnation = $2
+            union all
+            select sequences from written_off_sequences where stream = $1 and incarnation = $2) as rows),
+    parts as (
+        select unnest(int8multirange(int8range($3, $4, '[]')) - sequences) as part from booked)
+    select lower(part), upper(part) - 1, (sum(upper(part) - lower(part)) over ())::int8 from parts order by 1 limit $5";
+
+/// A letter that spans the sequence has counted it. An event that this very message brought was projected in the same
+/// transaction, or waited at first and was booked over when it was released.
+const RECOGNISE: &str = "
+    select exists (select from dead_letters as letter
+                   where letter.fingerprint = messages.fingerprint and sequence between first_seq and last_seq),
+        (select log.processed_at is not distinct from log.created_at from {log} as log
+         where log.event_id = messages.event_id and log.\"timestamp\" = messages.\"timestamp\"
+           and log.stream_sequence = sequence and log.received_at = messages.received_at)
+    from unnest($1::int8[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) with ordinality
+        as messages (sequence, fingerprint, event_id, \"timestamp\", received_at, number)
+    order by number";
+
+impl Connection {
+    /// Messages that were handled according to the tables, with how they were booked at first; nothing for the others.
+    pub(crate) async fn recognise(&mut self, batch: &Batch) -> Result<Vec<Option<Outcome>>, Error> {
+        let messages = || batch.messages.iter();
+        let event = |message: &Message| message.content.as_ref().ok().map(|event| (event.id, event.timestamp));
+        let asking = async {
+            sqlx::query_as::<_, (bool, Option<bool>)>(AssertSqlSafe(RECOGNISE.replace("{log}", &self.domain.event_log)))
+                .bind(messages().map(sequence).collect::<Vec<_>>())
+                .bind(messages().map(|message| fingerprint(&message.subject, &message.payload)).collect::<Vec<_>>())
+                .bind(messages().map(|message| event(message).map(|(id, _)| id)).collect::<Vec<_>>())
+                .bind(messages().map(|message| event(message).map(|(_, at)| at)).collect::<Vec<_>>())
+                .bind(messages().map(|message| message.published_at).collect::<Vec<_>>())
+                .fetch_all(&mut self.pg)
+                .await
+                .map_err(|error| Error::classify("look up what was handled", error))
+        };
+        let found = within(ANSWER_SECONDS_MAX, "looking up what was handled", asking).await?;
+        let outcome = |(message, (is_dead, at_once)): (&Message, (bool, Option<bool>))| {
+            let route = message.content.as_ref().map(|event| event.route);
+            match (is_dead, at_once, route) {
+                (true, _, _) => Some(Outcome::DeadLetter),
+                (false, None, _) | (_, _, Err(_)) => None,
+                (_, Some(_), Ok(Route::Unrouted)) => Some(Outcome::Unrouted),
+                (_, Some(_), Ok(Route::Own)) => Some(Outcome::Own),
+                (_, Some(true), Ok(Route::Contract(_))) => Some(Outcome::Applied),
+                (_, Some(false), Ok(Route::Contract(_))) => Some(Outcome::Waiting),
+            }
+        };
+        Ok(messages().zip(found).map(outcome).collect())
+    }
+
+    /// Sequences of an incarnation from one to another that are not in the books: how many, and the first ranges.
+    pub(crate) async fn unhandled(
+        &mut self,
+        incarnation: Incarnation,
+        first: u64,
+        last: u64,
+    ) -> Result<(u64, Vec<(u64, u64)>), Error> {
+        if first > last {
+            return Ok((0, Vec::new()));
+        }
+        let asking = async {
+            sqlx::query_as::<_, (i64, i64, i64)>(UNHANDLED)
+                .bind(&self.domain.stream.name)
+                .bind(incarnation.0)
+                .bind(i64::try_from(first).unwrap_or(i64::MAX))
+                .bind(i64::try_from(last).unwrap_or(i64::MAX - 1))
+                .bind(RANGES_MAX)
+                .fetch_all(&mut self.pg)
+                .await
+                .map_err(|error| Error::classify("look for what was never handled", error))
+        };
+        let rows = within(ANSWER_SECONDS_MAX, "looking for what was never handled", asking).await?;
+        let count = rows.first().map_or(0, |(_, _, count)| count.unsigned_abs());
+        Ok((count, rows.into_iter().map(|(low, high, _)| (low.unsigned_abs(), high.unsigned_abs())).collect()))
+    }
+
+    /// The last sequence of an incarnation that was handled; 0 before the first.
+    pub(crate) async fn last_handled(&mut self, incarnation: Incarnation) -> Result<u64, Error> {
+        let asking = async {
+            sqlx::query_scalar::<_, i64>(
+                "select coalesce(max(upper(sequences)) - 1, 0) from handled_sequences
+                 where stream = $1 and incarnation = $2",
+            )
+            .bind(&self.domain.stream.name)
+            .bind(incarnation.0)
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look how far the stream was handled", error))
+        };
+        within(ANSWER_SECONDS_MAX, "looking how far the stream was handled", asking).await.map(i64::unsigned_abs)
+    }
+
+    /// Sequence and id of an event of this incarnation that was stored lately, if there is one.
+    pub(crate) async fn newest_stored(&mut self, incarnation: Incarnation) -> Result<Option<(u64, Uuid)>, Error> {
+        // What was received before the stream was created had its sequence in another one.
+        let sql = format!(
+            "select stream_sequence, event_id from (
+                 select position, stream_sequence, event_id, received_at from {} order by position desc limit $2) as newest
+             where stream_sequence is not null and received_at >= $1 order by position desc limit 1",
+            self.domain.event_log
+        );
+        let asking = async {
+            sqlx::query_as::<_, (i64, Uuid)>(AssertSqlSafe(sql))
+                .bind(incarnation.0)
+                .bind(NEWEST_MAX)
+                .fetch_optional(&mut self.pg)
+                .await
+                .map_err(|error| Error::classify("look for the newest stored event", error))
+        };
+        let found = within(ANSWER_SECONDS_MAX, "looking for the newest stored event", asking).await?;
+        Ok(found.map(|(sequence, id)| (sequence.unsigned_abs(), id)))
+    }
+
+    /// Whether this session is the one that fills what is missing; it is so until it ends.
+    pub(crate) async fn may_fill(&mut self) -> Result<bool, Error> {
+        let asking = async {
+            let answer =
+                sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(AUDIT_LOCK).fetch_one(&mut self.pg).await;
+            answer.map_err(|error| Error::classify("ask to be the one that audits", error))
+        };
+        within(ANSWER_SECONDS_MAX, "asking to be the one that audits", asking).await
+    }
+
+    /// Gives up messages that the stream holds no more: they are missed no longer.
+    pub(crate) async fn write_off(&mut self, incarnation: Incarnation, gone: &[(u64, u64)]) -> Result<(), Error> {
+        let bound = |sequence: &u64| i64::try_from(*sequence).unwrap_or(i64::MAX - 1);
+        sqlx::query(
+            "insert into written_off_sequences (stream, incarnation, sequences)
+             select $1, $2, range_agg(int8range(low, high, '[]')) from unnest($3::int8[], $4::int8[]) as gone (low, high)
+             having count(*) > 0",
+        )
+        .bind(&self.domain.stream.name)
+        .bind(incarnation.0)
+        .bind(gone.iter().map(|(low, _)| bound(low)).collect::<Vec<_>>())
+        .bind(gone.iter().map(|(_, high)| bound(high)).collect::<Vec<_>>())
+        .execute(&mut self.pg)
+        .await
+        .map(|_| ())
+        .map_err(|error| Error::classify("write off what is lost", error))
+    }
+}
