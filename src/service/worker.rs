@@ -130,7 +130,10 @@ impl Worker {
                 }
                 Err(error) => {
                     self.recover(&error).await;
-                    if let Error::InDoubt { ledger, .. } = error {
+                    // A try that books nothing, and is in doubt again, says nothing of the one before.
+                    if let Error::InDoubt { ledger, .. } = error
+                        && (self.in_doubt.is_none() || !ledger.recorded.is_empty())
+                    {
                         self.in_doubt = Some(*ledger);
                     }
                 }
