@@ -39,7 +39,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
-use crate::batch::Ledger;
+use crate::batch::{Ledger, Telling};
 use crate::domain::Domain;
 
 pub(crate) use history::Chapter;
@@ -157,6 +157,8 @@ pub struct Unit<'c> {
     pub(crate) domain: Arc<Domain>,
     /// The rules in force, which cannot change before the end of the transaction.
     pub(crate) rules: Arc<rules::InForce>,
+    /// Whether the outside is told what events change.
+    pub(crate) telling: Telling,
 }
 
 impl Store {
@@ -251,6 +253,16 @@ impl Connection {
 }
 
 impl Unit<'_> {
+    /// The same transaction, whose events are told to the outside or not.
+    pub(crate) fn telling(self, telling: Telling) -> Self {
+        Self { telling, ..self }
+    }
+
+    /// Undoes everything.
+    pub(crate) async fn roll_back(self) -> Result<(), Error> {
+        within(ANSWER_SECONDS_MAX, "rollback", execute(self.pg, "rollback")).await
+    }
+
     /// Commits. From here on the batch has had its effect; an error leaves open whether it has.
     ///
     /// # Errors

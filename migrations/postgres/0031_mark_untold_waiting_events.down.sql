@@ -1,0 +1,1 @@
+alter table waiting_events drop column is_told;
