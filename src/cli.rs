@@ -6,6 +6,7 @@ mod migrate;
 mod prove;
 pub mod publish;
 mod rebuild;
+mod replay;
 mod rules;
 mod run;
 mod sink;
@@ -77,6 +78,8 @@ enum Verb {
     Publish(publish::Args),
     /// Check that every message of the stream is accounted for
     Prove(prove::Args),
+    /// Send history through the pipeline once more: from a file, the stream or the event store
+    Replay(replay::Args),
     /// Make tables anew from the event store, beside those that are read
     Rebuild(rebuild::Args),
     /// Why flags are as they are, what other rules would change, and changing them
@@ -114,6 +117,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::Run(args) => run::run(settings, &args).await,
             Verb::Publish(args) => publish::run(&settings.nats_url, &args).await,
             Verb::Prove(args) => prove::run(settings, &args).await,
+            Verb::Replay(args) => replay::run(settings, &args).await,
             Verb::Rebuild(args) => rebuild::run(settings, &args).await,
             Verb::Rules(verb) => rules::run(settings, &verb).await,
             Verb::DeadLetters(verb) => dead_letters::run(settings, &verb).await,

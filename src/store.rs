@@ -25,6 +25,7 @@ mod project;
 pub mod prove;
 mod ranges;
 mod record;
+mod replays;
 pub mod rules;
 pub mod schema;
 pub mod statistics;
@@ -42,12 +43,13 @@ use sqlx::{ConnectOptions, Connection as _};
 use crate::batch::{Ledger, Telling};
 use crate::domain::Domain;
 
-pub(crate) use history::Chapter;
+pub(crate) use history::{Chapter, Line};
 pub(crate) use horizon::Horizon;
 pub use journey::Clock;
 pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
+pub(crate) use replays::Noted;
 
 /// The longest that one transaction may take before its connection is given up.
 pub const TRANSACTION_SECONDS_MAX: u64 = 60;

@@ -48,7 +48,7 @@ fn the_engine_knows_no_domain_word() {
 #[test]
 fn each_client_library_belongs_to_its_edge() {
     let homes: [(&str, &[&str]); 5] = [
-        ("async_nats", &["src/source.rs", "src/topology.rs", "src/cli/publish.rs", "src/cli.rs"]),
+        ("async_nats", &["src/source.rs", "src/source/", "src/topology.rs", "src/cli/publish.rs", "src/cli.rs"]),
         ("sqlx::", &["src/store.rs", "src/store/"]),
         ("clickhouse::", &["src/sink.rs", "src/sink/"]),
         ("backoff::", &["src/retry.rs"]),
@@ -75,6 +75,7 @@ fn the_core_does_no_io() {
         "gate",
         "instant",
         "json",
+        "line",
         "projection",
     ];
     for (name, text) in sources() {
