@@ -51,7 +51,8 @@ pub async fn release(connection: &mut Connection, run_id: Uuid) -> Result<Releas
     let mut released = Released { found, ..Released::default() };
     // What a replay brought is not told, also when it is released by somebody else: a transaction is one or the other.
     for telling in [Telling::Told, Telling::Silent] {
-        let is_meant = |(position, is_told): &(i64, bool)| (*is_told == (telling == Telling::Told)).then_some(*position);
+        let is_meant =
+            |(position, is_told): &(i64, bool)| (*is_told == (telling == Telling::Told)).then_some(*position);
         let positions: Vec<i64> = releasable.iter().filter_map(is_meant).collect();
         released += release_or_bisect(connection, run_id, telling, positions).await?;
     }

@@ -279,9 +279,9 @@ async fn open(store: &Store, options: &Options, reached: Reached, effect: &mut E
     Ok(match &options.from {
         From::Store => Reader::Store(store::Reader::begin(effect, reached, selection).await?),
         From::Log(log) => Reader::File(file::Reader::begin(log, reached, domain, selection, options.events_max)?),
-        From::Stream { source, first, last } => {
-            Reader::Stream(stream::Reader::begin(source, (*first, *last), reached, selection, options.events_max).await?)
-        }
+        From::Stream { source, first, last } => Reader::Stream(
+            stream::Reader::begin(source, (*first, *last), reached, selection, options.events_max).await?,
+        ),
     })
 }
 
@@ -306,7 +306,8 @@ async fn settle(effect: &mut Effect, counts: &mut Counts) -> anyhow::Result<()> 
             break;
         }
     }
-    while effect.persist(async |connection| connection.derive_later(TOUCHED_MAX).await).await?.unwrap_or_default() > 0 {}
+    while effect.persist(async |connection| connection.derive_later(TOUCHED_MAX).await).await?.unwrap_or_default() > 0 {
+    }
     // What waited and waits no more was applied, by us or by the service, or turned out to be dead.
     let waiting = effect.persist(async |connection| connection.waiting_of(id).await).await?;
     let waiting = u64::try_from(waiting).unwrap_or_default().min(counts.waiting);

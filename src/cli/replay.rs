@@ -132,7 +132,9 @@ impl Args {
             "log" | "stream" => None,
             "-" => Some(Log::Stdin),
             path => Log::open(Path::new(path))
-                .map_err(|error| faults.push(format!("cannot read {path}: {error}\n  hint: --from takes log, stream or a file")))
+                .map_err(|error| {
+                    faults.push(format!("cannot read {path}: {error}\n  hint: --from takes log, stream or a file"))
+                })
                 .ok(),
         }
     }
@@ -175,9 +177,10 @@ impl Teller {
             self.bar.set_message(format!("{} read, {} applied, {per_second}/s", counts.read, counts.applied));
         } else if self.logged.elapsed() >= LOG_EVERY {
             self.logged = Instant::now();
-            let left = progress.of.filter(|_| progress.done > 0).map(|of| {
-                (seconds * (of.saturating_sub(progress.done)) as f64 / progress.done as f64).round()
-            });
+            let left = progress
+                .of
+                .filter(|_| progress.done > 0)
+                .map(|of| (seconds * (of.saturating_sub(progress.done)) as f64 / progress.done as f64).round());
             tracing::info!(
                 read = counts.read,
                 applied = counts.applied,

@@ -259,8 +259,16 @@ mod tests {
     #[test]
     fn steps_end_in_fields_of_the_contract() {
         faulty(
-            &upcast("v1", "v3", r#"{ rename = "a", to = "b" }, { default = "inner.m", value = 1 }, { map = "c", values = { a = "b" } }"#),
-            &["step 1: the contract of v3 has no field \"b\"", "step 2: the contract of v3 has no field \"inner.m\"", "step 3"],
+            &upcast(
+                "v1",
+                "v3",
+                r#"{ rename = "a", to = "b" }, { default = "inner.m", value = 1 }, { map = "c", values = { a = "b" } }"#,
+            ),
+            &[
+                "step 1: the contract of v3 has no field \"b\"",
+                "step 2: the contract of v3 has no field \"inner.m\"",
+                "step 3",
+            ],
         );
         faulty(&upcast("v1", "v3", r#"{ default = "currency", value = "dollars" }"#), &["the default does not fit"]);
         let gone = r#"{ rename = "a", to = "b" }, { rename = "b", to = "inner.n" }, { rename = "x", to = "y.z" },

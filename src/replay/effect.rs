@@ -143,9 +143,9 @@ impl Effect {
 
     /// Of a dry run: what an earlier batch of it would have brought is a duplicate, or a conflict.
     fn set_repeats_aside(&mut self, batch: &mut Batch, counts: &mut Counts) {
-        let (repeats, others) = std::mem::take(&mut batch.messages).into_iter().partition(|message| {
-            message.content.as_ref().is_ok_and(|event| self.remembered.contains_key(&event.id))
-        });
+        let (repeats, others) = std::mem::take(&mut batch.messages)
+            .into_iter()
+            .partition(|message| message.content.as_ref().is_ok_and(|event| self.remembered.contains_key(&event.id)));
         batch.messages = others;
         let repeats: Vec<crate::batch::Message> = repeats;
         for message in repeats {
@@ -176,8 +176,12 @@ impl Effect {
                     Route::Own => self.counted(&mut counts, &line.event_type, Outcome::Own),
                 },
                 Some(Err(rejection)) => {
-                    tracing::warn!(position = line.position, field = rejection.field, message = rejection.message,
-                        "a stored event does not fit the contract that it has by now");
+                    tracing::warn!(
+                        position = line.position,
+                        field = rejection.field,
+                        message = rejection.message,
+                        "a stored event does not fit the contract that it has by now"
+                    );
                     self.refused(&mut counts, &line.event_type);
                 }
             }
@@ -238,7 +242,9 @@ async fn pick_up(connection: &mut Connection, run: &Run, positions: &[i64]) -> R
         let mut unit = connection.begin().await?.telling(run.telling);
         if unit.rules.applying.is_some() {
             // Facts of stored events are being folded up to a position: these would be folded twice.
-            return Err(Error::fault("rules are being applied\n  hint: run it again when `milepost rules apply` is done".into()));
+            return Err(Error::fault(
+                "rules are being applied\n  hint: run it again when `milepost rules apply` is done".into(),
+            ));
         }
         let (batch, open) = unit.take_up_open(positions).await?;
         let mut ledger = Ledger::open(&batch);
@@ -258,7 +264,10 @@ async fn pick_up(connection: &mut Connection, run: &Run, positions: &[i64]) -> R
 /// How each message of a part ended, and whether its id was that of another event.
 fn verdicts(ledger: &Ledger) -> Vec<(Outcome, bool)> {
     let is_conflict = |index: usize| {
-        ledger.rejections.iter().any(|(rejected, rejection)| *rejected == index && rejection.reason == Reason::IdConflict)
+        ledger
+            .rejections
+            .iter()
+            .any(|(rejected, rejection)| *rejected == index && rejection.reason == Reason::IdConflict)
     };
     let dead = |index: usize, outcome: Outcome| outcome == Outcome::DeadLetter && is_conflict(index);
     ledger.outcomes.iter().enumerate().map(|(index, outcome)| (*outcome, dead(index, *outcome))).collect()

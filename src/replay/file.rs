@@ -260,7 +260,9 @@ fn uncompressed(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRe
     let whole = BufReader::with_capacity(1 << 16, Cursor::new(head).chain(raw));
     Ok(match compression {
         None => Box::new(whole),
-        Some(Compression::Gzip) => Box::new(BufReader::with_capacity(1 << 16, flate2::bufread::MultiGzDecoder::new(whole))),
+        Some(Compression::Gzip) => {
+            Box::new(BufReader::with_capacity(1 << 16, flate2::bufread::MultiGzDecoder::new(whole)))
+        }
         Some(Compression::Zstd) => {
             Box::new(BufReader::with_capacity(1 << 16, zstd::stream::read::Decoder::with_buffer(whole)?))
         }

@@ -119,7 +119,8 @@ impl Selection {
     /// The filters in one spelling.
     #[must_use]
     pub fn describe(&self) -> String {
-        let time = |name: &str, time: Option<DateTime<Utc>>| time.map(|at| format!("{name} {}", instant::canonical(at)));
+        let time =
+            |name: &str, time: Option<DateTime<Utc>>| time.map(|at| format!("{name} {}", instant::canonical(at)));
         let types = self.types.as_ref().map(|types| format!("type {}", types.0));
         let user = self.user.map(|user| format!("user {user}"));
         let parts = [time("since", self.since), time("until", self.until), types, user];

@@ -29,7 +29,8 @@ impl Reader {
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let span = (number(self.reached.position), number(self.last));
         let with_payload = self.selection.user.is_some();
-        let reading = async |connection: &mut crate::store::Connection| connection.lines(span, LINES_MAX, with_payload).await;
+        let reading =
+            async |connection: &mut crate::store::Connection| connection.lines(span, LINES_MAX, with_payload).await;
         let mut lines = effect.persist(reading).await?;
         let Some(last) = lines.last() else {
             return Ok(None);

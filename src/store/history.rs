@@ -131,7 +131,8 @@ impl Unit<'_> {
             .await
             .map_err(|error| Error::classify("settle stored events", error))?;
         let booked = |wanted: Outcome| {
-            let of_stream = |(event, outcome): &(&Open, &Outcome)| event.stream_sequence.is_some() && **outcome == wanted;
+            let of_stream =
+                |(event, outcome): &(&Open, &Outcome)| event.stream_sequence.is_some() && **outcome == wanted;
             i64::try_from(open.iter().zip(&ledger.outcomes).filter(of_stream).count()).unwrap_or(i64::MAX)
         };
         let (applied, waiting) = (booked(Outcome::Applied), booked(Outcome::Waiting));

@@ -81,7 +81,12 @@ impl Connection {
         if known != found {
             self.rules = Arc::new(self.load_rules().await?);
         }
-        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules: Arc::clone(&self.rules), telling: Telling::Told })
+        Ok(Unit {
+            pg: &mut self.pg,
+            domain: Arc::clone(&self.domain),
+            rules: Arc::clone(&self.rules),
+            telling: Telling::Told,
+        })
     }
 
     /// Where a person stands, with the rules that they are judged by; `None` when nothing is known of them.
