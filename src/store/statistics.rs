@@ -24,7 +24,7 @@ impl Connection {
     pub(crate) async fn statistics(&mut self) -> Result<Statistics, Error> {
         let counting = sqlx::query_as(
             "select (select count(distinct position) from waiting_events) as waiting,
-                    (select coalesce(sum(greatest(count, 1)), 0)::int8 from dead_letters where resolution is null)
+                    (select coalesce(sum(greatest(count, is_replayed::int)), 0)::int8 from dead_letters where resolution is null)
                         as dead_letters,
                     due.count as timers_due, due.late as timers_late_seconds,
                     unpublished.count as unpublished, unpublished.late as unpublished_seconds

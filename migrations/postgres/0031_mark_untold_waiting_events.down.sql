@@ -1,1 +1,0 @@
-alter table waiting_events drop column is_told;
