@@ -5,19 +5,18 @@
 //! connection of its own, and rests as long as each of them took, so that live traffic comes first. How far it is, is
 //! noted after each: an interrupted one goes on there, and a batch that is repeated is one of duplicates.
 
+mod counts;
 mod effect;
 pub mod file;
 pub mod selection;
 mod store;
 mod stream;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Telling};
@@ -27,6 +26,7 @@ use crate::release::release;
 use crate::replay::effect::Effect;
 use crate::source::Source;
 use crate::store::{Connection, Incarnation, Line, Noted, Store};
+pub use counts::{Counts, Progress, Summary};
 use file::Log;
 use selection::Selection;
 
@@ -45,7 +45,7 @@ pub enum From {
     /// What the stream holds and the durable consumer has behind it.
     Stream {
         /// Where it is.
-        source: Source,
+        source: Box<Source>,
         /// First sequence.
         first: Option<u64>,
         /// Last sequence.
@@ -68,58 +68,6 @@ pub struct Options {
     pub is_anew: bool,
     /// Most events of one transaction.
     pub events_max: usize,
-}
-
-/// What became of what was read: `read` is the sum of the others.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Counts {
-    /// Lines, messages or stored events.
-    pub read: u64,
-    /// Left out by the filters.
-    pub skipped: u64,
-    /// Had their effect, at the latest by the end of the replay.
-    pub applied: u64,
-    /// Had been taken before.
-    pub duplicates: u64,
-    /// Still held back.
-    pub waiting: u64,
-    /// Without a contract.
-    pub unrouted: u64,
-    /// Dead letters.
-    pub dead_letters: u64,
-    /// Our own.
-    pub own: u64,
-    /// Stored events that their contract or the database refuses; they stay stored, without effect.
-    pub refused: u64,
-}
-
-/// The summary that `replay` prints. Its JSON is an interface.
-#[derive(Debug, Clone, Serialize)]
-pub struct Summary {
-    /// What became of what was read, in all runs of this replay.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// How long this run took.
-    pub seconds: f64,
-    /// Nothing was changed.
-    pub dry_run: bool,
-    /// Of a dry run: by type, what would become of how many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub types: Option<BTreeMap<String, BTreeMap<&'static str, u64>>>,
-}
-
-/// How far it is.
-#[derive(Debug, Clone, Copy)]
-pub struct Progress {
-    /// What became of what was read, in all runs of this replay.
-    pub counts: Counts,
-    /// Read in this run.
-    pub read: u64,
-    /// How much of the way is done: bytes, positions or sequences.
-    pub done: u64,
-    /// The whole way, where it is known.
-    pub of: Option<u64>,
 }
 
 /// Up to where history was read.
@@ -145,7 +93,7 @@ struct Page {
 
 enum Reader {
     File(file::Reader),
-    Stream(stream::Reader),
+    Stream(Box<stream::Reader>),
     Store(store::Reader),
 }
 
@@ -193,20 +141,6 @@ impl Page {
     }
 }
 
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.read += other.read;
-        self.skipped += other.skipped;
-        self.applied += other.applied;
-        self.duplicates += other.duplicates;
-        self.waiting += other.waiting;
-        self.unrouted += other.unrouted;
-        self.dead_letters += other.dead_letters;
-        self.own += other.own;
-        self.refused += other.refused;
-    }
-}
-
 /// Replays. `tell` hears how far it is, after each batch.
 ///
 /// # Errors
@@ -216,6 +150,8 @@ pub async fn replay(store: &Store, options: &Options, tell: &mut dyn FnMut(&Prog
     let began = Instant::now();
     let mut connection = store.connect().await?;
     let incarnation = match &options.from {
+        // Agreeing to read a stream is a change.
+        From::Stream { source, .. } if options.is_rehearsal => Some(source.incarnation().await?),
         From::Stream { source, .. } => {
             let checked = crate::prove::check_stream(&mut connection, source).await?;
             Some(checked.map_err(anyhow::Error::msg)?)
@@ -279,9 +215,10 @@ async fn open(store: &Store, options: &Options, reached: Reached, effect: &mut E
     Ok(match &options.from {
         From::Store => Reader::Store(store::Reader::begin(effect, reached, selection).await?),
         From::Log(log) => Reader::File(file::Reader::begin(log, reached, domain, selection, options.events_max)?),
-        From::Stream { source, first, last } => Reader::Stream(
-            stream::Reader::begin(source, (*first, *last), reached, selection, options.events_max).await?,
-        ),
+        From::Stream { source, first, last } => {
+            let reader = stream::Reader::begin(source, (*first, *last), reached, selection, options.events_max).await?;
+            Reader::Stream(Box::new(reader))
+        }
     })
 }
 

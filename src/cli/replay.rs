@@ -73,13 +73,16 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     let store = settings.store(domain.clone())?;
     let mut connection = store.connect().await?;
     super::verify_version(&mut connection).await?;
-    connection.verify_rules().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
+    // On a database without events this puts the rules in force: a change.
+    if !args.dry_run {
+        connection.verify_rules().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
+    }
     drop(connection);
     let from = match log {
         Some(log) => From::Log(log),
         None if args.from == "log" => From::Store,
         None => {
-            let source = settings.source(domain).await?;
+            let source = Box::new(settings.source(domain).await?);
             From::Stream { source, first: args.from_sequence, last: args.until_sequence }
         }
     };
@@ -133,7 +136,7 @@ impl Args {
             "-" => Some(Log::Stdin),
             path => Log::open(Path::new(path))
                 .map_err(|error| {
-                    faults.push(format!("cannot read {path}: {error}\n  hint: --from takes log, stream or a file"))
+                    faults.push(format!("cannot read {path}: {error}\n  hint: --from takes log, stream or a file"));
                 })
                 .ok(),
         }
@@ -153,6 +156,8 @@ impl Args {
 struct Teller {
     bar: ProgressBar,
     began: Instant,
+    /// How much of the way was done at the first look, by an earlier run.
+    from: Option<u64>,
     logged: Instant,
 }
 
@@ -161,7 +166,7 @@ impl Teller {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = "{bar:40} {percent}% {eta} left, {msg}";
         bar.set_style(ProgressStyle::with_template(style).map_err(anyhow::Error::from)?);
-        Ok(Self { bar, began: Instant::now(), logged: Instant::now() })
+        Ok(Self { bar, began: Instant::now(), from: None, logged: Instant::now() })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "for people")]
@@ -169,6 +174,7 @@ impl Teller {
         let seconds = self.began.elapsed().as_secs_f64().max(0.001);
         let per_second = (progress.read as f64 / seconds).round();
         let counts = &progress.counts;
+        let done = progress.done.saturating_sub(*self.from.get_or_insert(progress.done));
         if std::io::stderr().is_terminal() {
             if let Some(of) = progress.of {
                 self.bar.set_length(of);
@@ -177,10 +183,8 @@ impl Teller {
             self.bar.set_message(format!("{} read, {} applied, {per_second}/s", counts.read, counts.applied));
         } else if self.logged.elapsed() >= LOG_EVERY {
             self.logged = Instant::now();
-            let left = progress
-                .of
-                .filter(|_| progress.done > 0)
-                .map(|of| (seconds * (of.saturating_sub(progress.done)) as f64 / progress.done as f64).round());
+            let left = |of: u64| (seconds * of.saturating_sub(progress.done) as f64 / done as f64).round();
+            let left = progress.of.filter(|_| done > 0).map(left);
             tracing::info!(
                 read = counts.read,
                 applied = counts.applied,

@@ -191,11 +191,11 @@ fn word(value: &Value) -> Option<String> {
     }
 }
 
+/// An object, and a name in it.
+type Slot<'v, 'p> = (&'v mut Map<String, Value>, &'p String);
+
 /// The object in which the last name of a path stands, with that name, if all that is around it is there.
-fn around<'v, 'p>(
-    data: &'v mut Value,
-    path: &'p [String],
-) -> Result<Option<(&'v mut Map<String, Value>, &'p String)>, Violation> {
+fn around<'v, 'p>(data: &'v mut Value, path: &'p [String]) -> Result<Option<Slot<'v, 'p>>, Violation> {
     let Some((last, before)) = path.split_last() else {
         return Ok(None);
     };

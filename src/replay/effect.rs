@@ -272,16 +272,3 @@ fn verdicts(ledger: &Ledger) -> Vec<(Outcome, bool)> {
     let dead = |index: usize, outcome: Outcome| outcome == Outcome::DeadLetter && is_conflict(index);
     ledger.outcomes.iter().enumerate().map(|(index, outcome)| (*outcome, dead(index, *outcome))).collect()
 }
-
-impl Counts {
-    fn count(&mut self, outcome: Outcome) {
-        *match outcome {
-            Outcome::Applied => &mut self.applied,
-            Outcome::Duplicate => &mut self.duplicates,
-            Outcome::Waiting => &mut self.waiting,
-            Outcome::Unrouted => &mut self.unrouted,
-            Outcome::DeadLetter => &mut self.dead_letters,
-            Outcome::Own => &mut self.own,
-        } += 1;
-    }
-}

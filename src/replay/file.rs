@@ -60,11 +60,15 @@ impl Log {
     /// When it is not there or cannot be read.
     pub fn open(path: &Path) -> io::Result<Self> {
         let path = path.canonicalize()?;
-        let file = File::open(&path)?;
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a folder"));
+        let metadata = path.metadata()?;
+        if !metadata.is_file() {
+            // Of a pipe, what is read to know it again would be gone.
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is no file; `-` takes what comes through stdin",
+            ));
         }
+        let file = File::open(&path)?;
         let mut head = Vec::new();
         file.take(HEAD_BYTES).read_to_end(&mut head)?;
         let size = metadata.len();

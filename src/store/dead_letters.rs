@@ -71,7 +71,8 @@ impl Connection {
     /// As the database says.
     pub async fn dead_letters(&mut self, selection: &Selection, after: i64, limit: i64) -> Result<Vec<Letter>, Error> {
         // A letter that counts nothing stands beside the one that does: the same message, met again.
-        let mut query = QueryBuilder::new(format!("select {COLUMNS} from dead_letters where (count > 0 or is_replayed) and id > "));
+        let mut query =
+            QueryBuilder::new(format!("select {COLUMNS} from dead_letters where (count > 0 or is_replayed) and id > "));
         query.push_bind(after);
         if !selection.resolved_too {
             query.push(" and resolution is null");

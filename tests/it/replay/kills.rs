@@ -90,3 +90,25 @@ async fn two_processes_are_not_at_the_same_replay() {
     assert!(said.contains("another process is at this replay"), "{said}");
     assert!(first.wait().expect("it ends").success());
 }
+
+/// Its session ends under it, again and again: it opens another one and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_costs_a_replay_nothing() {
+    let expected = World::new().await;
+    let log = expected.troubled_log(600, 85);
+    let file = expected.log("log", &log);
+    expected.handle(&file);
+    let world = World::new().await;
+    let arguments = ["replay", "--batch", "10", "--from", text(&file)];
+    let replay = world.milepost(&arguments).stdout(std::process::Stdio::piped()).spawn().expect("it starts");
+    for time in 1..=3 {
+        world.reaches(REACHED, |reached| reached >= time * 100);
+        let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+            where datname = current_database() and application_name = 'milepost'";
+        assert_eq!(world.number(ended).await, 1);
+    }
+    let output = replay.wait_with_output().expect("it ends");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+    assert_eq!(summary["read"], lines(&log), "{summary}");
+    assert_same(&expected.dump().await, &world.dump().await);
+}

@@ -139,7 +139,7 @@ async fn old_events_of_the_store_are_picked_up_once_their_upcast_is_declared() {
 async fn old_shapes_are_rows_of_analytics_without_what_is_personal() {
     let world = world().await;
     declare(&world, UPCASTS);
-    let domain = Domain::load(&Source::Folder(world.streams.clone().expect("a folder"))).expect("it compiles");
+    let domain = Domain::load(&Source::Folder(world.streams.expect("a folder"))).expect("it compiles");
     let mut csr = Csr::new();
     let (matched, person) = (csr.id(), csr.id());
     let mut current = csr.checkin(matched);
