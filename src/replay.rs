@@ -181,8 +181,8 @@ pub async fn replay(store: &Store, options: &Options, tell: &mut dyn FnMut(&Prog
     while let Some(page) = reader.next(&mut effect).await? {
         let beginning = Instant::now();
         counts += page.counts();
-        counts += effect.of(&page).await?;
         reached = page.reached;
+        counts += effect.of(page).await?;
         if identity.is_some() {
             effect.note(&noted(&counts, reached)?, false).await?;
         }

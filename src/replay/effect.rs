@@ -103,9 +103,9 @@ impl Effect {
     }
 
     /// What became of a page.
-    pub(super) async fn of(&mut self, page: &Page) -> anyhow::Result<Counts> {
+    pub(super) async fn of(&mut self, page: Page) -> anyhow::Result<Counts> {
         match page.lines.is_empty() {
-            true => self.of_messages(page.batch.clone()).await,
+            true => self.of_messages(page.batch).await,
             false => self.of_lines(&page.lines).await,
         }
     }
