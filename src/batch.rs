@@ -24,6 +24,15 @@ pub struct Message {
     pub content: Result<Event, Rejection>,
 }
 
+/// Whether the outside is told what events change for people. What time alone changes is told in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// As it happens: every change has its event in the outbox.
+    Told,
+    /// History: flags and milestones follow, and nobody is told.
+    Silent,
+}
+
 /// Messages that are committed together.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {

@@ -9,6 +9,7 @@ mod migrate;
 mod prove;
 pub mod publish;
 mod rebuild;
+mod replay;
 mod rules;
 mod run;
 mod sink;
@@ -86,6 +87,8 @@ enum Verb {
     Publish(publish::Args),
     /// Check that every message of the stream is accounted for
     Prove(prove::Args),
+    /// Send history through the pipeline once more: from a file, the stream or the event store
+    Replay(replay::Args),
     /// Make tables anew from the event store, beside those that are read
     Rebuild(rebuild::Args),
     /// Write old months of the event store to files
@@ -132,6 +135,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::Run(args) => run::run(settings, &args).await,
             Verb::Publish(args) => publish::run(&settings.nats_url, &args).await,
             Verb::Prove(args) => prove::run(settings, &args).await,
+            Verb::Replay(args) => replay::run(settings, &args).await,
             Verb::Rebuild(args) => rebuild::run(settings, &args).await,
             Verb::Archive(args) => Box::pin(archive::run(settings, &args)).await,
             Verb::Tidy(args) => tidy::run(settings, &args).await,

@@ -7,6 +7,7 @@
 mod analytics;
 mod read;
 mod schema;
+pub mod upcast;
 
 use serde_json::Value;
 
@@ -48,6 +49,18 @@ pub struct Requirement {
     pub when: Vec<(String, Value)>,
 }
 
+/// A place in the data that a contract knows; inside of a free object, anything may stand there.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'c>(Option<&'c Shape>);
+
+impl Place<'_> {
+    /// Whether a value may stand there; brings it into its normal form, in place.
+    #[must_use]
+    pub fn fits(&self, value: &mut Value) -> bool {
+        self.0.is_none_or(|shape| read::read(shape, value, &mut Vec::new()).is_ok())
+    }
+}
+
 impl Contract {
     /// Compiles a schema file.
     ///
@@ -64,6 +77,20 @@ impl Contract {
             return false;
         };
         properties.get(field).is_some_and(|shape| read::read(shape, value, &mut Vec::new()).is_ok())
+    }
+
+    /// The place that these names lead to, from `data` down; `None` where the contract knows no such field.
+    #[must_use]
+    pub fn place(&self, path: &[String]) -> Option<Place<'_>> {
+        let mut shape = &self.shape;
+        for name in path {
+            shape = match shape {
+                Shape::Free => return Some(Place(None)),
+                Shape::Object { properties, .. } => properties.get(name)?,
+                _ => return None,
+            };
+        }
+        Some(Place(Some(shape)))
     }
 
     /// Validates `data` and brings it into its normal form, in place.

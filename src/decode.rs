@@ -83,12 +83,14 @@ fn interpret(
     if domain.is_own(&envelope.event_type, envelope.metadata.as_ref()) {
         return Ok((Route::Own, None, Vec::new()));
     }
-    let Some(index) = domain.contract_of(&envelope.event_type, &envelope.version) else {
+    let Some((index, upcast)) = domain.reading_of(&envelope.event_type, &envelope.version) else {
         return Ok((Route::Unrouted, None, Vec::new()));
     };
     let contract = &domain.contracts[index];
-    contract
-        .read(&mut envelope.data)
+    upcast
+        .iter()
+        .try_for_each(|step| step.apply(&mut envelope.data))
+        .and_then(|()| contract.read(&mut envelope.data))
         .map_err(|violation| Rejection::new(Reason::Contract, Some(violation.field), violation.message))?;
     let user_id = contract.user.as_deref().and_then(|field| uuid_of(&envelope.data, field));
     Ok((Route::Contract(index), user_id, references(domain, contract, &envelope.data)))

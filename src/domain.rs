@@ -5,6 +5,7 @@
 mod files;
 mod levels;
 mod settings;
+mod upcasts;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::contract::Contract;
+use crate::contract::upcast::Step;
 use crate::feed::Layout;
 use crate::gate::Limits;
 use crate::journey::Journey;
@@ -21,6 +23,7 @@ use crate::projection::{Derivation, Projection, When};
 pub use files::{Files, Source};
 use settings::Derived;
 pub use settings::{Consumer, Entity, Retention, Settings, Stream};
+pub use upcasts::{Chain, Upcasts};
 
 /// A stream folder, compiled.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct Domain {
     pub entities: Vec<Entity>,
     /// One contract per type and version.
     pub contracts: Vec<Contract>,
+    /// Old versions that are read by these contracts.
+    pub upcasts: Upcasts,
     /// What each contract's events do to tables, by the same index; `None`: stored and nothing else.
     pub projections: Vec<Option<Projection>>,
     /// Indexes of contracts in the order of dependence: what a level requires, an earlier one provides.
@@ -86,6 +91,7 @@ impl Domain {
         let mut faults = Vec::new();
         let settings = Settings::parse(files, &mut faults);
         let contracts = contracts(files, &mut faults);
+        let upcasts = Upcasts::compile(files, &contracts, &mut faults);
         let projections = projections(files, &contracts, &mut faults);
         let levels = levels::of(&contracts).unwrap_or_else(|fault| {
             faults.push(fault);
@@ -101,6 +107,8 @@ impl Domain {
         if !faults.is_empty() {
             return Err(faults);
         }
+        let mut layout = Layout::of(&contracts, files.get("analytics/known.sql"));
+        layout.personal.extend(upcasts.personal.iter().cloned());
         let mut by_type: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, contract) in contracts.iter().enumerate() {
             by_type.entry(contract.event_type.clone()).or_default().push(index);
@@ -116,9 +124,10 @@ impl Domain {
             counters: settings.counters,
             own_types: settings.own_types,
             own_source: settings.own_source,
-            layout: Layout::of(&contracts, files.get("analytics/known.sql")),
+            layout,
             mirrors,
             contracts,
+            upcasts,
             projections,
             levels,
             derivations,
@@ -132,6 +141,15 @@ impl Domain {
     pub fn contract_of(&self, event_type: &str, version: &str) -> Option<usize> {
         let candidates = self.by_type.get(event_type)?;
         candidates.iter().copied().find(|index| self.contracts[*index].version == version)
+    }
+
+    /// How an event of this type and version is read: by which contract, and after which steps, if it is an old one.
+    #[must_use]
+    pub fn reading_of(&self, event_type: &str, version: &str) -> Option<(usize, &[Step])> {
+        if let Some(contract) = self.contract_of(event_type, version) {
+            return Some((contract, &[]));
+        }
+        self.upcasts.of(event_type, version).map(|chain| (chain.contract, chain.steps.as_slice()))
     }
 
     /// The entity of that name.

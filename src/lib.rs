@@ -19,6 +19,7 @@ pub mod gate;
 pub mod instant;
 pub mod journey;
 pub mod json;
+pub mod line;
 pub mod projection;
 
 // edges: JetStream, Postgres, ClickHouse, HTTP
@@ -38,6 +39,7 @@ pub mod prove;
 pub mod redrive;
 pub mod relay;
 pub mod release;
+pub mod replay;
 pub mod retention;
 pub mod retry;
 pub mod rules;

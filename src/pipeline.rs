@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::batch::{Batch, Ledger};
+use crate::batch::{Batch, Ledger, Telling};
 use crate::event::{Outcome, Reason};
 use crate::store::{Clock, Connection, Error, Incarnation, TRANSACTION_SECONDS_MAX, Unit, Words, within};
 
@@ -18,8 +18,12 @@ use crate::store::{Clock, Connection, Error, Incarnation, TRANSACTION_SECONDS_MA
 pub struct Run {
     /// Made anew at each start.
     pub id: Uuid,
-    /// The incarnation of the stream.
-    pub incarnation: Incarnation,
+    /// The incarnation of the stream that its messages come from; `None` when they come from elsewhere.
+    pub incarnation: Option<Incarnation>,
+    /// Whether the outside is told what its events change.
+    pub telling: Telling,
+    /// It only looks what would become of the messages: every transaction is rolled back.
+    pub is_rehearsal: bool,
 }
 
 /// One batch in one transaction, from claim to commit. Decoding came before, the acknowledgement comes after. The clock
@@ -28,15 +32,20 @@ pub struct Run {
 /// # Errors
 /// Nothing has happened then, or (an error in the commit itself) it is unknown whether it has: trying again is safe.
 pub async fn process(connection: &mut Connection, run: &Run, batch: &Batch, clock: Clock) -> Result<Ledger, Error> {
-    connection.ensure_months(batch).await?;
+    if !run.is_rehearsal {
+        connection.ensure_months(batch).await?;
+    }
     let mut ledger = Ledger::open(batch);
-    let mut unit = connection.begin().await?;
+    let mut unit = connection.begin().await?.telling(run.telling);
     unit.claim(batch, &mut ledger).await?; // each event id once
     unit.append(batch, &mut ledger).await?; // the store is unique by event on its own
     project_all(&mut unit, batch, &mut ledger, clock).await?; // what waits is held back, the rest has its effect
     unit.wait(batch, &ledger, run.id).await?;
     unit.bury(batch, &ledger).await?; // dead letters, with their raw bytes
     unit.record(batch, &mut ledger, run.incarnation).await?; // every sequence accounted for
+    if run.is_rehearsal {
+        return unit.roll_back().await.map(|()| ledger);
+    }
     match unit.commit().await {
         Ok(()) => Ok(ledger), // the point of no return
         Err(error @ (Error::Content { .. } | Error::Contended { .. })) => Err(error),

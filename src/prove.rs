@@ -30,6 +30,8 @@ pub struct Proof {
     pub dead_letters: i64,
     /// Events that our own outbox published.
     pub own: i64,
+    /// Events in the store that came by a replay from elsewhere than the stream; they are in none of the above.
+    pub replayed: i64,
     /// Messages that the stream will never hand out (again) and that were not handled.
     pub missing: u64,
     /// Of these, messages that it holds no more.
@@ -105,6 +107,7 @@ fn add_up(books: &Books) -> Proof {
         unrouted: books.unrouted,
         dead_letters: books.dead_letters,
         own: books.own,
+        replayed: books.replayed,
         missing: 0,
         lost: 0,
         pending: 0,

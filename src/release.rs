@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use uuid::Uuid;
 
-use crate::batch::{Batch, Ledger, Message};
+use crate::batch::{Batch, Ledger, Message, Telling};
 use crate::decode::decode_stored;
 use crate::event::{Outcome, Reason, Rejection, Route};
 use crate::pipeline::project_all;
@@ -46,21 +46,33 @@ impl std::ops::AddAssign for Released {
 /// As the database says; what was released before is committed.
 pub async fn release(connection: &mut Connection, run_id: Uuid) -> Result<Released, Error> {
     let searching = connection.releasable(RELEASE_EVENTS_MAX);
-    let positions = within(TRANSACTION_SECONDS_MAX, "looking for waiting events to release", searching).await?;
-    let found = positions.len() as u64;
-    let released = release_or_bisect(connection, run_id, positions).await?;
-    Ok(Released { found, ..released })
+    let releasable = within(TRANSACTION_SECONDS_MAX, "looking for waiting events to release", searching).await?;
+    let found = releasable.len() as u64;
+    let mut released = Released { found, ..Released::default() };
+    // What a replay brought is not told, also when it is released by somebody else: a transaction is one or the other.
+    for telling in [Telling::Told, Telling::Silent] {
+        let is_meant =
+            |(position, is_told): &(i64, bool)| (*is_told == (telling == Telling::Told)).then_some(*position);
+        let positions: Vec<i64> = releasable.iter().filter_map(is_meant).collect();
+        released += release_or_bisect(connection, run_id, telling, positions).await?;
+    }
+    Ok(released)
 }
 
 /// As the pipeline does with a batch: content that the database refuses is found by halves.
-async fn release_or_bisect(connection: &mut Connection, run_id: Uuid, positions: Vec<i64>) -> Result<Released, Error> {
+async fn release_or_bisect(
+    connection: &mut Connection,
+    run_id: Uuid,
+    telling: Telling,
+    positions: Vec<i64>,
+) -> Result<Released, Error> {
     let mut total = Released::default();
     let mut todo = vec![(positions, None)];
     while let Some((mut positions, refusal)) = todo.pop() {
         if positions.is_empty() {
             continue;
         }
-        let releasing = Box::pin(release_some(connection, run_id, &positions, refusal.as_deref()));
+        let releasing = Box::pin(release_some(connection, (run_id, telling), &positions, refusal.as_deref()));
         match within(TRANSACTION_SECONDS_MAX, "releasing waiting events", releasing).await {
             Ok(released) => total += released,
             Err(Error::Content { sqlstate, message }) => {
@@ -82,11 +94,11 @@ async fn release_or_bisect(connection: &mut Connection, run_id: Uuid, positions:
 
 async fn release_some(
     connection: &mut Connection,
-    run_id: Uuid,
+    (run_id, telling): (Uuid, Telling),
     positions: &[i64],
     refusal: Option<&str>,
 ) -> Result<Released, Error> {
-    let mut unit = connection.begin().await?;
+    let mut unit = connection.begin().await?.telling(telling);
     let waiting = unit.take_up(positions).await?;
     let mut batch = Batch { messages: waiting.iter().map(|event| message(&unit.domain, event)).collect() };
     if let Some(refusal) = refusal {
@@ -106,13 +118,14 @@ async fn release_some(
     unit.bury(&batch, &ledger).await?;
     let dead: Vec<i64> = waiting.iter().filter_map(|event| event.stream_sequence).collect();
     unit.count_dead_letters(&batch, &ledger, &dead).await?;
-    if released.applied + released.dead_letters > 0 {
-        let booked = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let changes = [
-            (Outcome::Applied, booked(released.applied)),
-            (Outcome::DeadLetter, booked(released.dead_letters)),
-            (Outcome::Waiting, -booked(released.applied + released.dead_letters)),
-        ];
+    // The books are about the stream: of what a replay brought from elsewhere they know nothing.
+    let booked = |outcome: Outcome| {
+        let of_stream = |index: &usize| waiting[*index].stream_sequence.is_some() && ledger.outcomes[*index] == outcome;
+        i64::try_from((0..waiting.len()).filter(of_stream).count()).unwrap_or(i64::MAX)
+    };
+    let (applied, dead) = (booked(Outcome::Applied), booked(Outcome::DeadLetter));
+    if applied + dead > 0 {
+        let changes = [(Outcome::Applied, applied), (Outcome::DeadLetter, dead), (Outcome::Waiting, -applied - dead)];
         unit.rebook(&changes).await?;
     }
     unit.commit().await?;

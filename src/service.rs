@@ -28,6 +28,7 @@ use uuid::Uuid;
 use halt::Halt;
 
 use crate::audit;
+use crate::batch::Telling;
 use crate::domain::Domain;
 use crate::event::Outcome;
 use crate::health::Health;
@@ -131,7 +132,7 @@ impl Shared {
     /// Fails when the stream was deleted and created again while we ran: its sequences are other messages now.
     pub(crate) async fn same_stream(&self) -> anyhow::Result<Result<(), source::Error>> {
         match self.source.incarnation().await {
-            Ok(incarnation) if incarnation != self.run.incarnation => anyhow::bail!(
+            Ok(incarnation) if Some(incarnation) != self.run.incarnation => anyhow::bail!(
                 "the stream {:?} was deleted and created again while we ran\n  hint: if that was on purpose, run \
                  `milepost streams apply --adopt` and start again; events that were taken before stay taken",
                 self.domain.stream.name
@@ -220,7 +221,7 @@ async fn set_up(
     let checked =
         tokio::time::timeout(Duration::from_secs(CHECK_SECONDS_MAX), audit::check_stream(&mut connection, &source));
     let incarnation = checked.await.context("checking the stream took too long")??.map_err(anyhow::Error::msg)?;
-    let run = Run { id: Uuid::now_v7(), incarnation };
+    let run = Run { id: Uuid::now_v7(), incarnation: Some(incarnation), telling: Telling::Told, is_rehearsal: false };
     let tally = Arc::new(Tally::default());
     let (parts, until_idle) = (options.parts, options.until_idle);
     let halt = Halt::default();

@@ -1,5 +1,7 @@
 //! JetStream: fetching batches and acknowledging them. The only module that holds a NATS connection.
 
+mod history;
+mod message;
 mod stream;
 
 use std::sync::Arc;
@@ -8,16 +10,18 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::{self, Context, Message as Delivery};
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, StreamExt as _};
 use uuid::Uuid;
 
-use crate::batch::{Batch, Message};
-use crate::decode::decode;
+use crate::batch::Batch;
 use crate::domain::Domain;
 use crate::health::Health;
 use crate::metrics;
 pub use stream::StreamState;
+
+pub use history::{History, Start};
+use message::message;
 
 /// Deadline of one request to NATS.
 const REQUEST_SECONDS_MAX: u64 = 5;
@@ -299,7 +303,7 @@ impl Fetcher {
                 Some(_) | None => break,
             }
         }
-        let messages = deliveries.iter().map(|delivery| self.read(delivery)).collect();
+        let messages = deliveries.iter().map(|delivery| message(&self.domain, delivery)).collect();
         Ok(Fetched { batch: Batch { messages }.each_once(), deliveries })
     }
 
@@ -311,27 +315,6 @@ impl Fetcher {
             }
         }
     }
-
-    fn read(&self, delivery: &Delivery) -> Message {
-        let info = delivery.info().ok();
-        Message {
-            subject: delivery.subject.to_string(),
-            headers: delivery.headers.as_ref().map(headers),
-            sequence: info.as_ref().map(|info| info.stream_sequence),
-            published_at: info.map_or_else(Utc::now, |info| info.published).trunc_subsecs(6),
-            content: decode(&self.domain, &delivery.subject, &delivery.payload),
-            payload: delivery.payload.clone(),
-        }
-    }
-}
-
-/// Headers as a JSON object: each name with the list of its values.
-fn headers(headers: &async_nats::HeaderMap) -> String {
-    let object: serde_json::Map<String, serde_json::Value> = headers
-        .iter()
-        .map(|(name, values)| (name.to_string(), values.iter().map(ToString::to_string).collect::<Vec<_>>().into()))
-        .collect();
-    serde_json::Value::Object(object).to_string()
 }
 
 /// How old something is, in seconds; never negative.

@@ -30,6 +30,7 @@ pub mod prove;
 mod ranges;
 mod record;
 mod redrive;
+mod replays;
 mod retention;
 pub mod rules;
 pub mod schema;
@@ -47,16 +48,17 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection as _};
 
-use crate::batch::Ledger;
+use crate::batch::{Ledger, Telling};
 use crate::domain::Domain;
 
-pub(crate) use history::Chapter;
+pub(crate) use history::{Chapter, Line};
 pub(crate) use horizon::Horizon;
 pub use journey::Clock;
 pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
 pub(crate) use redrive::Sealed;
+pub(crate) use replays::Noted;
 pub(crate) use retention::Claimed;
 
 /// The longest that one transaction may take before its connection is given up.
@@ -167,6 +169,8 @@ pub struct Unit<'c> {
     pub(crate) domain: Arc<Domain>,
     /// The rules in force, which cannot change before the end of the transaction.
     pub(crate) rules: Arc<rules::InForce>,
+    /// Whether the outside is told what events change.
+    pub(crate) telling: Telling,
 }
 
 impl Store {
@@ -261,6 +265,16 @@ impl Connection {
 }
 
 impl Unit<'_> {
+    /// The same transaction, whose events are told to the outside or not.
+    pub(crate) fn telling(self, telling: Telling) -> Self {
+        Self { telling, ..self }
+    }
+
+    /// Undoes everything.
+    pub(crate) async fn roll_back(self) -> Result<(), Error> {
+        within(ANSWER_SECONDS_MAX, "rollback", execute(self.pg, "rollback")).await
+    }
+
     /// Commits. From here on the batch has had its effect; an error leaves open whether it has.
     ///
     /// # Errors

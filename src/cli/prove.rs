@@ -81,6 +81,7 @@ fn describe(proof: &Proof) -> String {
         format!("  unrouted    {:>12}   stored, without a contract", proof.unrouted),
         format!("  dead letters{:>12}   set aside with their raw bytes", proof.dead_letters),
         format!("  own         {:>12}   published by milepost itself", proof.own),
+        format!("replayed      {:>12}   stored events that came from elsewhere than the stream", proof.replayed),
         format!("pending       {:>12}   still to be delivered", proof.pending),
         format!("missing       {:>12}   neither handled nor to be delivered", proof.missing),
     ];

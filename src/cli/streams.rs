@@ -43,10 +43,11 @@ async fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     }
     let projections = domain.projections.iter().flatten().count();
     print(&format!(
-        "{}: {} contracts, {projections} projections, {} derived tables, {} flags and {} milestones are valid; \
+        "{}: {} contracts, {} upcasts, {projections} projections, {} derived tables, {} flags and {} milestones are valid; \
          JetStream is as stream.toml says",
         domain.name,
         domain.contracts.len(),
+        domain.upcasts.count(),
         domain.derivations.len(),
         domain.journey.flags.len(),
         domain.journey.milestones.len()

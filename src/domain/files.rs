@@ -45,6 +45,12 @@ impl Source {
 }
 
 impl Files {
+    /// These files, by path and text.
+    #[cfg(test)]
+    pub(super) fn of<const N: usize>(files: [(&str, &str); N]) -> Self {
+        Self(files.map(|(path, text)| (path.to_owned(), text.to_owned())).into())
+    }
+
     /// The text of one file.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&str> {

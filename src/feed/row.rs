@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use siphasher::sip::SipHasher24;
 use uuid::Uuid;
 
 use super::document::{self, Stripped};
 use super::layout::{ABSENT, FIELD_END, Layout};
+use crate::contract::upcast::Step;
 use crate::domain::Domain;
 use crate::{envelope, instant};
 
@@ -86,15 +87,31 @@ impl Body {
     }
 }
 
+/// The data of an old version, as its contract reads it; as far as it can be brought into that form.
+fn upcast_data(payload: &str, upcast: &[Step]) -> Map<String, Value> {
+    let document: Value = serde_json::from_str(payload).unwrap_or_default();
+    let mut data = document.get("data").cloned().unwrap_or_default();
+    // The first step that fails ends it: such an event is a dead letter, and not stored.
+    drop(upcast.iter().try_for_each(|step| step.apply(&mut data)));
+    match data {
+        Value::Object(data) => data,
+        _ => Map::new(),
+    }
+}
+
 impl Row {
     /// Reads a stored event. Without a contract it has no dimensions and measures; of one that fits its contract no more,
     /// those that do are taken.
     #[must_use]
     pub fn of(domain: &Domain, layout: &Layout, stored: Stored) -> Self {
-        let contract = domain.contract_of(&stored.event_type, &stored.version).map(|index| &domain.contracts[index]);
+        let reading = domain.reading_of(&stored.event_type, &stored.version);
+        let contract = reading.map(|(index, _)| &domain.contracts[index]);
         let analytics = contract.map(|contract| &contract.analytics);
         let wanted = analytics.map_or(const { &BTreeSet::new() }, |analytics| &analytics.fields);
         let Stripped { text: payload, picked: mut data } = document::strip(&stored.payload, &layout.personal, wanted);
+        if let Some((_, upcast @ [_, ..])) = reading {
+            data = upcast_data(&stored.payload, upcast);
+        }
         data.retain(|name, value| contract.is_some_and(|contract| contract.fits(name, value)));
         let data = Value::Object(data);
         let text_at = |field: Option<&String>| data.get(field?)?.as_str();

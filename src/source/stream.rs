@@ -6,7 +6,8 @@ use async_nats::jetstream::stream::RawMessageErrorKind;
 use chrono::SubsecRound as _;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::{Error, Source, headers};
+use super::message::headers;
+use super::{Error, Source};
 use crate::batch::Message;
 use crate::decode::decode;
 use crate::domain::Domain;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::audit_logs::{Change, Operator, Stage};
 use super::rules::RULES_LOCK;
 use super::{Connection, Error, TRANSACTION_SECONDS_MAX, Unit, execute, within};
+use crate::batch::Telling;
 use crate::journey::Journey;
 
 /// What there is to do before rules are in force.
@@ -45,7 +46,7 @@ impl Connection {
             self.load_rules().await
         };
         let rules = within(TRANSACTION_SECONDS_MAX, "waiting for the batches in flight", waiting).await?;
-        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules: Arc::new(rules) })
+        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules: Arc::new(rules), telling: Telling::Told })
     }
 
     /// Begins to apply these rules, or goes on with it. The events that are stored now are separated from those that

@@ -21,8 +21,8 @@ pub(super) fn fingerprint(subject: &str, payload: &[u8]) -> Uuid {
 const BURY: &str = "
     with letters as (
         select * from unnest($3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::text[], $8::text[], $9::text[],
-                             $10::uuid[], $11::text[])
-            as letters (fingerprint, subject, payload, headers, reason, field, message, event_id, event_type)),
+                             $10::uuid[], $11::text[], $12::bool[])
+            as letters (fingerprint, subject, payload, headers, reason, field, message, event_id, event_type, is_replayed)),
     named as (
         insert into event_deduplication (id, event_id, event_type, consumer_id, processed_at, success, error_message)
         select distinct on (event_id) gen_random_uuid(), event_id::text, coalesce(event_type, 'unknown'), $2, now(),
@@ -30,10 +30,10 @@ const BURY: &str = "
         from letters where event_id is not null order by event_id
         on conflict (event_id, consumer_id) do nothing)
     insert into dead_letters as known
-        (fingerprint, stream, subject, payload, headers, reason, field, message, event_id, event_type)
-    select fingerprint, $1, subject, payload, headers::json, reason, field, message, event_id, event_type
+        (fingerprint, stream, subject, payload, headers, reason, field, message, event_id, event_type, is_replayed)
+    select fingerprint, $1, subject, payload, headers::json, reason, field, message, event_id, event_type, is_replayed
     from letters order by fingerprint
-    on conflict (fingerprint) do update set fingerprint = known.fingerprint";
+    on conflict (fingerprint) do update set is_replayed = known.is_replayed or excluded.is_replayed";
 
 const COUNT: &str = "
     update dead_letters as letter
@@ -79,6 +79,7 @@ impl Unit<'_> {
             .bind(rejections().map(|rejection| clean(&rejection.message)).collect::<Vec<_>>())
             .bind(rejections().map(|rejection| rejection.event_id).collect::<Vec<_>>())
             .bind(rejections().map(|rejection| rejection.event_type.clone()).collect::<Vec<_>>())
+            .bind(messages().map(|message| message.sequence.is_none()).collect::<Vec<_>>())
             .execute(&mut *self.pg)
             .await
             .map(|_| ())

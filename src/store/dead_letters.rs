@@ -19,7 +19,7 @@ pub struct Letter {
     pub field: Option<String>,
     /// What is wrong.
     pub message: String,
-    /// Messages with this content.
+    /// Messages of the stream with this content; 0 for one that only a replay met.
     pub count: i64,
     /// Sequence of the first of them.
     pub first_seq: Option<i64>,
@@ -102,7 +102,7 @@ impl Letter {
 impl Selection {
     /// A letter that counts nothing stands beside the one that does: the same message, met again.
     fn narrow(&self, query: &mut QueryBuilder<Postgres>) {
-        query.push(" where count > 0");
+        query.push(" where (count > 0 or is_replayed)");
         if !self.resolved_too {
             query.push(" and resolution is null");
         }

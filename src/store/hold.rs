@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{Error, Unit};
-use crate::batch::{Batch, Ledger};
+use crate::batch::{Batch, Ledger, Telling};
 use crate::domain::Domain;
 use crate::event::Reference;
 
@@ -78,8 +78,8 @@ impl Unit<'_> {
                  from (select distinct event_id, \"timestamp\" from held) as held
                  where log.event_id = held.event_id and log.\"timestamp\" = held.\"timestamp\"
                  returning log.event_id, log.\"timestamp\", log.position, log.event_type)
-             insert into waiting_events (position, event_id, \"timestamp\", event_type, entity, key, run_id)
-             select position, event_id, \"timestamp\", event_type, entity, key, $5
+             insert into waiting_events (position, event_id, \"timestamp\", event_type, entity, key, run_id, is_told)
+             select position, event_id, \"timestamp\", event_type, entity, key, $5, $6
              from held join unprocessed using (event_id, \"timestamp\")",
             log = self.domain.event_log
         );
@@ -90,6 +90,7 @@ impl Unit<'_> {
             .bind(rows().map(|(_, reference)| entity(reference)).collect::<Vec<_>>())
             .bind(rows().map(|(_, reference)| reference.key).collect::<Vec<_>>())
             .bind(run_id)
+            .bind(self.telling == Telling::Told)
             .execute(&mut *self.pg)
             .await
             .map(|_| ())

@@ -13,8 +13,9 @@ use uuid::Uuid;
 use super::bind::bind;
 use super::decimal::Numeric;
 use super::{Error, Unit};
-use crate::batch::{Batch, Ledger};
+use crate::batch::{Batch, Ledger, Telling};
 use crate::journey::Journey;
+use crate::journey::event::Outgoing;
 use crate::journey::fact::Facts;
 use crate::journey::fold::{Word, fold, from_bytes, merge};
 use crate::journey::interval::Micros;
@@ -99,6 +100,9 @@ impl Unit<'_> {
             tracing::warn!(person = %stray, "a signal of journey.toml is about a person who does not exist");
         }
         let mut standings = self.load(&people).await?;
+        // After the locks: whoever evaluated one of these people before us did so at an earlier moment.
+        let now = clock().timestamp_micros();
+        let mut by_time = self.told_by_time(&standings, now);
         for person in people {
             standings.entry(person).or_insert_with(|| Standing { epoch: rules.applied.epoch, ..Standing::default() });
         }
@@ -119,14 +123,29 @@ impl Unit<'_> {
             }
         }
         let source = self.domain.own_source.clone();
-        // After the locks: whoever evaluated one of these people before us did so at an earlier moment.
-        let now = clock().timestamp_micros();
         let evaluate = |(person, standing): (Uuid, Standing)| {
             let journey = Arc::clone(&rules.of(standing.epoch).journey);
-            standing.evaluate(&journey, &source, person, now)
+            let mut update = standing.evaluate(&journey, &source, person, now);
+            if self.telling == Telling::Silent {
+                update.outgoing = by_time.remove(&person).unwrap_or_default();
+            }
+            update
         };
         let updates: Vec<Update> = standings.into_iter().map(evaluate).collect();
         self.save(&updates).await
+    }
+
+    /// Of people whose events are not told, what time alone has changed since they were evaluated last: their timers
+    /// will find nothing more to tell.
+    fn told_by_time(&self, standings: &BTreeMap<Uuid, Standing>, now: Micros) -> BTreeMap<Uuid, Vec<Outgoing>> {
+        if self.telling == Telling::Told {
+            return BTreeMap::new();
+        }
+        let evaluate = |(person, standing): (&Uuid, &Standing)| {
+            let journey = &self.rules.of(standing.epoch).journey;
+            (*person, standing.clone().evaluate(journey, &self.domain.own_source, *person, now).outgoing)
+        };
+        standings.iter().map(evaluate).collect()
     }
 
     /// Where these people stand. Their rows are locked already, by the rows of the people themselves.

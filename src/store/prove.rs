@@ -22,12 +22,14 @@ pub struct Books {
     pub dead_letters: i64,
     /// Events that our own outbox published.
     pub own: i64,
-    /// Events that wait, by the table of waiting events.
+    /// Events of the stream that wait, by the table of waiting events.
     pub waiting_rows: i64,
     /// Messages in dead letters, by the table of dead letters.
     pub dead_letter_rows: i64,
     /// Events of the stream in the event store, or archived and dropped from it.
     pub stored: i64,
+    /// Events in the event store that a replay brought, from elsewhere than the stream.
+    pub replayed: i64,
 }
 
 impl Connection {
@@ -37,14 +39,16 @@ impl Connection {
             "select coalesce(sum((select coalesce(sum(upper(part) - lower(part)), 0) from unnest(sequences) as part)), 0)::int8,
                  coalesce(sum(applied), 0)::int8, coalesce(sum(duplicates), 0)::int8, coalesce(sum(waiting), 0)::int8,
                  coalesce(sum(unrouted), 0)::int8, coalesce(sum(dead_letters), 0)::int8, coalesce(sum(own), 0)::int8,
-                 (select count(distinct position) from waiting_events),
+                 (select count(distinct waiting.position) from waiting_events as waiting
+                  join {log} as log using (event_id, \"timestamp\") where log.stream_sequence is not null),
                  (select coalesce(sum(count), 0)::int8 from dead_letters where resolution is distinct from 'redriven'),
-                 (select count(*) from {} where stream_sequence is not null)
-                     + (select coalesce(sum(stream_events), 0)::int8 from event_archives)
+                 (select count(*) from {log} where stream_sequence is not null)
+                     + (select coalesce(sum(stream_events), 0)::int8 from event_archives),
+                 (select count(*) from {log} where stream_sequence is null)
              from handled_sequences where stream = $1",
-            self.domain.event_log
+            log = self.domain.event_log
         );
-        let row: (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(AssertSqlSafe(sql))
+        let row: (i64, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64) = sqlx::query_as(AssertSqlSafe(sql))
             .bind(&self.domain.stream.name)
             .fetch_one(&mut self.pg)
             .await
@@ -60,6 +64,7 @@ impl Connection {
             waiting_rows: row.7,
             dead_letter_rows: row.8,
             stored: row.9,
+            replayed: row.10,
         })
     }
 

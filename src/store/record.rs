@@ -67,8 +67,12 @@ impl Unit<'_> {
         &mut self,
         batch: &Batch,
         ledger: &mut Ledger,
-        incarnation: Incarnation,
+        incarnation: Option<Incarnation>,
     ) -> Result<(), Error> {
+        // What comes from elsewhere has no sequence: the books are about the stream.
+        let Some(incarnation) = incarnation else {
+            return Ok(());
+        };
         let handled: Vec<(i64, Outcome, &Message)> = batch
             .messages
             .iter()

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
 use super::{ANSWER_SECONDS_MAX, Connection, Error, Unit, execute, within};
+use crate::batch::Telling;
 use crate::domain::Domain;
 use crate::journey::Journey;
 use crate::journey::standing::Standing;
@@ -80,7 +81,12 @@ impl Connection {
         if known != found {
             self.rules = Arc::new(self.load_rules().await?);
         }
-        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules: Arc::clone(&self.rules) })
+        Ok(Unit {
+            pg: &mut self.pg,
+            domain: Arc::clone(&self.domain),
+            rules: Arc::clone(&self.rules),
+            telling: Telling::Told,
+        })
     }
 
     /// Where a person stands, with the rules that they are judged by; `None` when nothing is known of them.
@@ -105,7 +111,7 @@ impl Connection {
             self.load_rules().await
         };
         let rules = Arc::new(within(ANSWER_SECONDS_MAX, "begin", beginning).await?);
-        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules })
+        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules, telling: Telling::Told })
     }
 
     /// Checks that the rules of the stream folder are those in force. On a database that has no events yet they are put

@@ -7,7 +7,7 @@ use super::{ANSWER_SECONDS_MAX, Connection, Error, within};
 pub struct Statistics {
     /// Events held back.
     pub waiting: i64,
-    /// Messages in open dead letters.
+    /// Messages in open dead letters; one that only a replay met counts as one.
     pub dead_letters: i64,
     /// Timers that are due and were not fired.
     pub timers_due: i64,
@@ -24,7 +24,7 @@ impl Connection {
     pub(crate) async fn statistics(&mut self) -> Result<Statistics, Error> {
         let counting = sqlx::query_as(
             "select (select count(distinct position) from waiting_events) as waiting,
-                    (select coalesce(sum(count), 0)::int8 from dead_letters where resolution is null)
+                    (select coalesce(sum(greatest(count, is_replayed::int)), 0)::int8 from dead_letters where resolution is null)
                         as dead_letters,
                     due.count as timers_due, due.late as timers_late_seconds,
                     unpublished.count as unpublished, unpublished.late as unpublished_seconds

@@ -45,17 +45,17 @@ fn present(domain: &Domain) -> String {
 }
 
 impl Connection {
-    /// Positions of events that wait for nothing any more, oldest first.
-    pub(crate) async fn releasable(&mut self, limit: i64) -> Result<Vec<i64>, Error> {
+    /// Positions of events that wait for nothing any more, oldest first, each with whether its changes are told.
+    pub(crate) async fn releasable(&mut self, limit: i64) -> Result<Vec<(i64, bool)>, Error> {
         let sql = format!(
             "with wanted as materialized (select distinct entity, key from waiting_events),
              present as materialized ({})
-             select waiting.position from waiting_events as waiting left join present using (entity, key)
+             select waiting.position, bool_and(waiting.is_told) from waiting_events as waiting left join present using (entity, key)
              group by waiting.position having bool_and(present.key is not null)
              order by waiting.position limit $1",
             present(&self.domain)
         );
-        sqlx::query_scalar(AssertSqlSafe(sql))
+        sqlx::query_as(AssertSqlSafe(sql))
             .bind(limit)
             .fetch_all(&mut self.pg)
             .await
@@ -160,8 +160,8 @@ impl Unit<'_> {
                 .flat_map(move |(index, missing)| missing.iter().map(move |reference| one((*index, reference))))
         };
         let statements = [
-            "insert into waiting_events (position, entity, key, event_id, \"timestamp\", event_type, run_id, waiting_since)
-             select distinct position, missing.entity, missing.key, event_id, \"timestamp\", event_type, run_id, waiting_since
+            "insert into waiting_events (position, entity, key, event_id, \"timestamp\", event_type, run_id, waiting_since, is_told)
+             select distinct position, missing.entity, missing.key, event_id, \"timestamp\", event_type, run_id, waiting_since, is_told
              from unnest($1::uuid[], $2::text[], $3::uuid[]) as missing (event_id, entity, key)
              join waiting_events as known using (event_id)
              on conflict do nothing",

@@ -3,3 +3,5 @@
 mod differential;
 mod folder;
 mod topology;
+
+pub(crate) use folder::edited;

@@ -75,6 +75,7 @@ fn the_core_does_no_io() {
         "gate",
         "instant",
         "json",
+        "line",
         "projection",
     ];
     for (name, text) in sources() {

@@ -18,7 +18,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A copy of the domain's folder in which texts were replaced: `(file, from, to)`; a whole new file where `from` is empty.
-pub(super) fn edited(parent: &Path, edits: &[(&str, &str, &str)]) -> PathBuf {
+pub(crate) fn edited(parent: &Path, edits: &[(&str, &str, &str)]) -> PathBuf {
     let folder = parent.join("streams");
     copy(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/streams/csr")), &folder);
     for (file, from, to) in edits {

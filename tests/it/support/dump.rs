@@ -76,8 +76,9 @@ impl World {
                 "waiting_events" => left_out.push_str(" || array['run_id','waiting_since']"),
                 "event_deduplication" => left_out.push_str(" || array['id']"),
                 "companies" | "company_days" => left_out.push_str(" || array['version']"),
-                "dead_letters" => left_out
-                    .push_str(" || array['id','headers','count','first_seq','last_seq','first_seen','last_seen']"),
+                "dead_letters" => left_out.push_str(
+                    " || array['id','headers','count','is_replayed','first_seq','last_seq','first_seen','last_seen']",
+                ),
                 _ => {}
             }
             // When an event was projected is bookkeeping, that it was is not.
