@@ -32,6 +32,7 @@ pub mod analytics;
 pub mod health;
 pub mod metrics;
 pub mod prove;
+pub mod rebuild;
 pub mod redrive;
 pub mod relay;
 pub mod release;

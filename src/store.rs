@@ -24,6 +24,7 @@ pub mod outbox;
 mod project;
 pub mod prove;
 mod ranges;
+pub(crate) mod rebuild;
 mod record;
 pub mod rules;
 pub mod schema;
@@ -148,6 +149,7 @@ pub struct Connection {
     known_months: BTreeSet<(i32, u32)>,
     months_refused_at: Option<Instant>,
     rules: Arc<rules::InForce>,
+    is_building: bool,
 }
 
 /// One transaction. Dropped without a commit, its connection must not be used again.
@@ -157,6 +159,8 @@ pub struct Unit<'c> {
     pub(crate) domain: Arc<Domain>,
     /// The rules in force, which cannot change before the end of the transaction.
     pub(crate) rules: Arc<rules::InForce>,
+    /// A generation of tables is being built: people are judged when all is there, and the outside is told nothing.
+    pub(crate) is_building: bool,
 }
 
 impl Store {
@@ -204,6 +208,17 @@ impl Store {
         self.open(self.options.clone()).await
     }
 
+    /// Opens a connection that fills a generation of tables: names mean its tables, and the live ones where it has none
+    /// of that name. A commit that a crash of the server loses is lost with the whole rebuild.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached in time.
+    pub(crate) async fn connect_building(&self, schema: &str) -> Result<Connection, Error> {
+        let path = format!("{schema},public");
+        let options = [("search_path", path.as_str()), ("synchronous_commit", "off"), ("enable_seqscan", "off")];
+        Ok(Connection { is_building: true, ..self.open(self.options.clone().options(options)).await? })
+    }
+
     async fn open(&self, options: PgConnectOptions) -> Result<Connection, Error> {
         let opening = async {
             let opened = PgConnection::connect_with(&options).await;
@@ -213,7 +228,7 @@ impl Store {
         };
         let pg = within(ANSWER_SECONDS_MAX, "connecting", opening).await?;
         let domain = Arc::clone(&self.domain);
-        Ok(Connection { pg, domain, known_months: BTreeSet::new(), months_refused_at: None, rules: Arc::default() })
+        Ok(Connection { pg, domain, known_months: BTreeSet::new(), months_refused_at: None, rules: Arc::default(), is_building: false })
     }
 }
 

@@ -118,6 +118,9 @@ impl Unit<'_> {
                 }
             }
         }
+        if self.is_building {
+            return self.save_folded(&standings).await;
+        }
         let source = self.domain.own_source.clone();
         // After the locks: whoever evaluated one of these people before us did so at an earlier moment.
         let now = clock().timestamp_micros();
