@@ -279,7 +279,8 @@ impl<P: Progress> Builder<'_, P> {
             }
         }
         self.built.lacks = self.connection.lacks().await?;
-        let compared = self.plan.tables.iter().filter(|table| self.plan.named.contains(&table.name) && !table.is_internal);
+        let compared =
+            self.plan.tables.iter().filter(|table| self.plan.named.contains(&table.name) && !table.is_internal);
         for table in compared {
             self.built.compared += 1;
             let difference = self.connection.difference(&self.generation, table).await?;

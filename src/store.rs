@@ -228,7 +228,14 @@ impl Store {
         };
         let pg = within(ANSWER_SECONDS_MAX, "connecting", opening).await?;
         let domain = Arc::clone(&self.domain);
-        Ok(Connection { pg, domain, known_months: BTreeSet::new(), months_refused_at: None, rules: Arc::default(), is_building: false })
+        Ok(Connection {
+            pg,
+            domain,
+            known_months: BTreeSet::new(),
+            months_refused_at: None,
+            rules: Arc::default(),
+            is_building: false,
+        })
     }
 }
 

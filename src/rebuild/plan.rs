@@ -63,7 +63,8 @@ impl Plan {
         let mut whole = self.named.clone();
         loop {
             let groups = self.tables.iter().filter(|table| !table.together.is_empty());
-            let groups = groups.map(|table| table.together.iter().chain([&table.name]).cloned().collect::<BTreeSet<_>>());
+            let groups =
+                groups.map(|table| table.together.iter().chain([&table.name]).cloned().collect::<BTreeSet<_>>());
             let more: BTreeSet<String> = groups.filter(|group| !group.is_disjoint(&whole)).flatten().collect();
             if more.is_subset(&whole) {
                 return whole.difference(&self.named).cloned().collect();

@@ -131,13 +131,16 @@ impl Connection {
             return Ok(None);
         }
         let sql = format!("select id, epoch, named from {schema}.rebuild_book");
-        let (id, epoch, named) =
-            sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&mut self.pg).await.map_err(attempted)?;
+        let (id, epoch, named) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(&mut self.pg).await.map_err(attempted)?;
         Ok(Some(Generation { schema, id, epoch, named }))
     }
 
     /// Tables that a generation lacks, or has beside these.
-    pub(crate) async fn obstacles_of(&mut self, generation: &Generation, tables: &[&str]) -> Result<Vec<String>, Error> {
+    pub(crate) async fn obstacles_of(
+        &mut self,
+        generation: &Generation,
+        tables: &[&str],
+    ) -> Result<Vec<String>, Error> {
         let sql = "select coalesce(relname::text, wanted.name) from unnest($2::text[]) as wanted (name)
              full join (select relname from pg_class where relnamespace = to_regnamespace($1) and relkind = 'r'
                             and relname not like 'rebuild\\_%' and relname <> 'outbox') as there

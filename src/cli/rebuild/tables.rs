@@ -73,7 +73,9 @@ fn tell(args: &Args, built: &Built) -> Result<(), Failure> {
     let rate = built.events as f64 / built.seconds.max(0.001);
     let (events, tables, seconds, alone) = (built.events, built.tables, built.seconds, built.alone_seconds);
     let what = if args.rollback { "brought up to date with" } else { "rebuilt from" };
-    print(&format!("{tables} tables {what} {events} events in {seconds:.1} s ({rate:.0}/s); batches waited {alone:.2} s"))?;
+    print(&format!(
+        "{tables} tables {what} {events} events in {seconds:.1} s ({rate:.0}/s); batches waited {alone:.2} s"
+    ))?;
     if args.diff {
         tell_differences(built)?;
     }
@@ -84,7 +86,9 @@ fn tell(args: &Args, built: &Built) -> Result<(), Failure> {
     }
     print(match (built.is_swapped, args.rollback) {
         (true, true) => "the generation before is read again; that which was read is kept in its place",
-        (true, false) => "they are what is read now; the generation before is kept until `milepost rebuild --drop-previous`",
+        (true, false) => {
+            "they are what is read now; the generation before is kept until `milepost rebuild --drop-previous`"
+        }
         (false, _) => "not swapped; `--swap` does that",
     })
 }
@@ -98,7 +102,9 @@ fn tell_differences(built: &Built) -> Result<(), Failure> {
     }
     for difference in &built.differences {
         let Difference { table, only_live, only_rebuilt, different, rows } = difference;
-        print(&format!("{table}: {only_live} rows only there, {only_rebuilt} only in the new one, {different} different"))?;
+        print(&format!(
+            "{table}: {only_live} rows only there, {only_rebuilt} only in the new one, {different} different"
+        ))?;
         for row in rows {
             let columns = if row.columns.is_empty() { String::new() } else { format!(": {}", row.columns.join(", ")) };
             print(&format!("  {} {}{columns}", row.kind, row.key))?;

@@ -179,7 +179,8 @@ impl Row {
     fn of(found: Found, apart: &[String]) -> Self {
         let mut columns = Vec::new();
         if let (Some(Value::Object(live)), Some(Value::Object(rebuilt))) = (&found.live, &found.rebuilt) {
-            let differs = |(name, value): &(&String, &Value)| rebuilt.get(*name) != Some(value) && !apart.contains(name);
+            let differs =
+                |(name, value): &(&String, &Value)| rebuilt.get(*name) != Some(value) && !apart.contains(name);
             columns.extend(live.iter().filter(differs).map(|(name, _)| name.clone()));
         }
         let [live, rebuilt] = [found.live, found.rebuilt].map(Option::unwrap_or_default);
