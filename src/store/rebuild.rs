@@ -48,11 +48,14 @@ pub(crate) struct Generation {
 }
 
 impl Connection {
-    /// Whether this session is the one that rebuilds; it is until it ends.
+    /// Whether this session is the one that rebuilds; it is until it ends. The session of one that was killed may take a
+    /// moment to end.
     pub(crate) async fn may_rebuild(&mut self) -> Result<bool, Error> {
-        let asking = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(REBUILD_LOCK).fetch_one(&mut self.pg);
-        let asking = async { asking.await.map_err(|error| Error::classify("ask to be the one that rebuilds", error)) };
-        within(ANSWER_SECONDS_MAX, "asking to be the one that rebuilds", asking).await
+        match self.lock_for_session(REBUILD_LOCK, "ask to be the one that rebuilds").await {
+            Ok(()) => Ok(true),
+            Err(Error::Contended { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits for the batches in flight and keeps others from beginning, until [`Self::let_go`]. The lock is the session's:

@@ -245,10 +245,13 @@ impl Unit<'_> {
         }
     }
 
-    /// The domain's SQL must write only what is being built. Postgres has counted what the transaction wrote.
+    /// The domain's SQL must write only what is being built. Whoever writes a table, or would but for a conflict, has locked
+    /// it so until the end of the transaction.
     async fn forbid_other_tables(&mut self) -> Result<(), Error> {
-        let sql = "select string_agg(relname, ', ' order by relname) from pg_stat_xact_user_tables
-             where schemaname = 'public' and n_tup_ins + n_tup_upd + n_tup_del > 0";
+        let sql =
+            "select string_agg(relname, ', ' order by relname) from pg_locks join pg_class on pg_class.oid = relation
+             where pid = pg_backend_pid() and locktype = 'relation' and mode = 'RowExclusiveLock'
+               and relkind in ('r', 'p') and relnamespace = 'public'::regnamespace";
         let strays: Option<String> = sqlx::query_scalar(sql)
             .fetch_one(&mut *self.pg)
             .await

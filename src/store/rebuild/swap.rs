@@ -88,8 +88,6 @@ impl Connection {
             }
             Err(error) => {
                 self.roll_back_quietly().await?;
-                // What was written and undone is counted too; nobody is to take it for what the domain's SQL wrote.
-                execute(&mut self.pg, "select pg_stat_force_next_flush()").await?;
                 Err(error)
             }
         }

@@ -12,7 +12,7 @@ const CATALOG: &str = "
     where relnamespace = 'public'::regnamespace and attnum > 0
     union all
     select 'table ' || relname || ' ' || relowner::regrole || ' ' || coalesce(relacl::text, '') || ' '
-        || coalesce(reloptions::text, '') || ' ' || relreplident || ' ' || coalesce(obj_description(oid, 'pg_class'), '')
+        || coalesce(reloptions::text, '') || ' ' || relreplident::text || ' ' || coalesce(obj_description(oid, 'pg_class'), '')
     from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'S', 'p')
     union all
     select 'constraint ' || conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) || ' ' || convalidated
@@ -25,7 +25,7 @@ const CATALOG: &str = "
     from pg_depend join pg_class on pg_class.oid = objid and relkind = 'S' and relnamespace = 'public'::regnamespace
     where refclassid = 'pg_class'::regclass and deptype in ('a', 'i')
     union all
-    select 'trigger ' || pg_get_triggerdef(oid) || tgenabled from pg_trigger where not tgisinternal
+    select 'trigger ' || pg_get_triggerdef(oid) || tgenabled::text from pg_trigger where not tgisinternal
     union all
     select 'view ' || viewname || ' ' || definition from pg_views where schemaname = 'public'
     union all

@@ -46,7 +46,11 @@ async fn a_row_altered_a_flag_deleted_and_a_row_made_up_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_projection_that_was_changed_is_found_and_swapping_brings_it_to_the_past() {
     let world = World::with_log(&LOG).await;
-    let folder = world.folder_with("events/buddy.feedback.submitted.sql", "from_role, rating", "from_role, rating / 2");
+    let folder = world.folder_with(
+        "events/buddy.feedback.submitted.sql",
+        "_id, match_id, from_role, rating",
+        "_id, match_id, from_role, rating / 2",
+    );
     let rebuild = |arguments: &[&str]| {
         let mut command = world.milepost(&[&["rebuild", "--json"], arguments].concat());
         judged(&command.env("MILEPOST_STREAMS", &folder).output().expect("it runs"))
