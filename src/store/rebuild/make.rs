@@ -26,6 +26,14 @@ const DEFINITIONS: &str = "
         select 3, format('alter table %I set (%s)', relname, array_to_string(reloptions, ', '))
         from wanted join pg_class on pg_class.oid = id where reloptions is not null
         union all
+        select 3, format('alter table %I alter column %I set statistics %s', relname, attname, attstattarget)
+        from wanted join pg_class on pg_class.oid = id join pg_attribute on attrelid = id
+        where attnum > 0 and attstattarget >= 0
+        union all
+        select 3, format('alter table %I alter column %I set (%s)', relname, attname, array_to_string(attoptions, ', '))
+        from wanted join pg_class on pg_class.oid = id join pg_attribute on attrelid = id
+        where attnum > 0 and attoptions is not null
+        union all
         select 3, format('comment on table %I is %L', relname, obj_description(id, 'pg_class'))
         from wanted join pg_class on pg_class.oid = id where obj_description(id, 'pg_class') is not null
         union all

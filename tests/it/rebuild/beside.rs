@@ -1,7 +1,10 @@
 //! Rebuilding beside a service at work, with other rules, with flags that change by themselves.
 
+use chrono::{Duration, Utc};
+use serde_json::json;
+
 use super::{DISORDER, LOG};
-use crate::support::{HANDLED, World, eventually};
+use crate::support::{Csr, HANDLED, World, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_events_keep_coming_there_is_no_difference() {
@@ -83,6 +86,32 @@ async fn after_other_rules_were_applied_there_is_no_difference_and_while_they_ar
     let refused = world.output(&["rebuild", "--all"]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(refused.status.code() == Some(1) && said.contains("rules apply"), "{said}");
+}
+
+/// What the live tables show of somebody whose timer nobody has fired yet was right until then, and is no difference. When
+/// the tables are swapped it is made up for, and told.
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_that_change_by_themselves_make_no_difference() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let [a, b, pair] = [csr.id(), csr.id(), csr.id()];
+    world.publish_events(&[csr.person(a), csr.person(b)]).await;
+    // A check-in is due when nothing was heard of a match for 7 days: in a moment.
+    let matched_at = Utc::now() - Duration::days(7) + Duration::seconds(4);
+    let data = json!({"matchId": pair, "participantId": a, "buddyId": b, "matchedAt": matched_at.to_rfc3339()});
+    world.publish_events(&[csr.event("buddy.match.created", data)]).await;
+    world.drain(&[]);
+    let due = "select count(*) from journey_flags where flag = 'buddy_checkin_due'";
+    assert_eq!(world.number(due).await, 0);
+    world.reaches("select count(*) from journey_timers where due_at <= now()", |late| late == 2);
+    world.is_as_rebuilt();
+    let told = world.number("select count(*) from outbox").await;
+    let (code, built) = world.rebuild(&["--all", "--diff", "--swap"]);
+    assert_eq!((code, world.number(due).await), (Some(0), 2), "{built:#}");
+    assert_eq!(world.number("select count(*) from outbox").await, told + 2);
+    world.is_as_rebuilt();
+    world.drain_all(&["--only", "project,timers"]);
+    assert_eq!(world.number("select count(*) from outbox").await, told + 2);
 }
 
 /// Two at once would fill each other's tables.
