@@ -212,8 +212,8 @@ impl<P: Progress> Builder<'_, P> {
         self.derive().await?;
         let names = self.plan.names();
         self.connection.analyze(&self.generation, &names).await?;
-        self.progress.stage("judging");
-        self.judge(At::Now(Utc::now())).await
+        self.progress.stage("evaluating");
+        self.evaluate(At::Now(Utc::now())).await
     }
 
     /// A position up to which everything is committed: the last one, at a moment when no batch was in flight.
@@ -244,12 +244,12 @@ impl<P: Progress> Builder<'_, P> {
         Ok(())
     }
 
-    /// Judges whom something has changed of since they were judged last.
-    async fn judge(&mut self, at: At) -> Result<(), Error> {
+    /// Evaluates whom something has changed of since they were evaluated last.
+    async fn evaluate(&mut self, at: At) -> Result<(), Error> {
         let mut after = Some(Uuid::nil());
         while let Some(from) = after {
             let mut unit = self.connection.begin().await?;
-            let (last, _) = unit.judge_some(from, at).await?;
+            let (last, _) = unit.evaluate_some(from, at).await?;
             unit.commit().await?;
             after = last;
         }
@@ -305,7 +305,7 @@ impl<P: Progress> Builder<'_, P> {
         let began = Instant::now();
         self.level().await?;
         self.wait_for_deriver(began).await?;
-        self.judge(At::AsLive(Utc::now())).await?;
+        self.evaluate(At::AsLive(Utc::now())).await?;
         self.connection.begin_comparing().await?;
         self.connection.let_go().await?;
         self.was_alone(began);
@@ -370,7 +370,7 @@ impl<P: Progress> Builder<'_, P> {
             )));
         }
         let now = Utc::now();
-        self.judge(At::Now(now)).await?;
+        self.evaluate(At::Now(now)).await?;
         self.tell(now).await?;
         let (named, all) = (self.plan.named(), self.plan.names());
         let crossing = Box::pin(self.connection.swap(&self.generation, (&named, &all))).await?;

@@ -159,7 +159,7 @@ pub struct Unit<'c> {
     pub(crate) domain: Arc<Domain>,
     /// The rules in force, which cannot change before the end of the transaction.
     pub(crate) rules: Arc<rules::InForce>,
-    /// A generation of tables is being built: people are judged when all is there, and the outside is told nothing.
+    /// A generation of tables is being built: people are evaluated when all is there, and the outside is told nothing.
     pub(crate) is_building: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Judging the people of a generation: facts are folded while it is filled, and evaluated when all of them are there.
+//! Evaluating the people of a generation: facts are folded while it is filled, and evaluated when all of them are there.
 //!
 //! `journey_facts.changes` is negative while a person's facts have changed since they were evaluated.
 
@@ -19,7 +19,7 @@ use crate::store::{Connection, Error, Unit};
 /// People looked at in one transaction.
 const PEOPLE_MAX: i64 = 500;
 
-/// At which moment people are judged.
+/// At which moment people are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
     /// At this one.
@@ -49,8 +49,8 @@ impl Unit<'_> {
         .map_err(|error| Error::classify("save folded facts", error))
     }
 
-    /// The next people to judge after one, and at which moments; those judged before whom nothing has changed of are none.
-    async fn to_judge(&mut self, after: Uuid, at: At) -> Result<Vec<(Uuid, Micros)>, Error> {
+    /// The next people to evaluate after one, and at which moments; those evaluated before whom nothing has changed of are none.
+    async fn to_evaluate(&mut self, after: Uuid, at: At) -> Result<Vec<(Uuid, Micros)>, Error> {
         let (At::Now(now) | At::AsLive(now)) = at;
         let rows: Vec<(Uuid, Option<DateTime<Utc>>)> = sqlx::query_as(
             "select facts.user_id, case when live.due_at <= $2 then live.due_at end
@@ -65,7 +65,7 @@ impl Unit<'_> {
         .bind(PEOPLE_MAX)
         .fetch_all(&mut *self.pg)
         .await
-        .map_err(|error| Error::classify("look for people to judge", error))?;
+        .map_err(|error| Error::classify("look for people to evaluate", error))?;
         let moment = |due: Option<DateTime<Utc>>| match (at, due) {
             (At::AsLive(_), Some(due)) => due.timestamp_micros() - 1,
             _ => now.timestamp_micros(),
@@ -84,9 +84,9 @@ impl Unit<'_> {
         Ok(rows.into_iter().collect())
     }
 
-    /// Judges some people after one; gives the last of them, and how many.
-    pub(crate) async fn judge_some(&mut self, after: Uuid, at: At) -> Result<(Option<Uuid>, u64), Error> {
-        let people = self.to_judge(after, at).await?;
+    /// Evaluates some people after one; gives the last of them, and how many.
+    pub(crate) async fn evaluate_some(&mut self, after: Uuid, at: At) -> Result<(Option<Uuid>, u64), Error> {
+        let people = self.to_evaluate(after, at).await?;
         let ids: Vec<Uuid> = people.iter().map(|(person, _)| *person).collect();
         let changes = self.live_changes(&ids).await?;
         let mut standings = self.load(&ids.iter().copied().collect()).await?;
