@@ -28,7 +28,7 @@ const LEVEL_EVENTS: u64 = 500;
 /// Rounds of catching up before batches are kept waiting in any case.
 const ROUNDS_MAX: usize = 50;
 /// Notes that are derived in one transaction.
-const TOUCHED_MAX: i64 = 5000;
+const TOUCHED_MAX: i64 = 2000;
 /// How long the service's deriver is waited for while batches wait.
 const DERIVED_WITHIN: Duration = Duration::from_secs(5);
 /// Pause between two looks at what is derived.
@@ -208,10 +208,11 @@ impl<P: Progress> Builder<'_, P> {
                 break;
             }
         }
-        self.progress.stage("deriving");
-        self.derive().await?;
+        // What follows is long statements, and plans for empty tables would be bad ones.
         let names = self.plan.names();
         self.connection.analyze(&self.generation, &names).await?;
+        self.progress.stage("deriving");
+        self.derive().await?;
         self.progress.stage("evaluating");
         self.evaluate(At::Now(Utc::now())).await
     }

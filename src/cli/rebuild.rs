@@ -47,7 +47,7 @@ pub(super) struct Args {
     #[arg(long)]
     values: bool,
     /// Connections that fill tables (Postgres)
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
     workers: u8,
     /// As JSON (Postgres)
     #[arg(long)]

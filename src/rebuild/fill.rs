@@ -15,7 +15,7 @@ use crate::store::rebuild::{Filled, Generation, Part};
 use crate::store::{Connection, Error, Store, TRANSACTION_SECONDS_MAX, within};
 
 /// Positions in a part: events that are committed together.
-pub(super) const PART_POSITIONS: i64 = 2000;
+const PART_POSITIONS: i64 = 1000;
 /// Held events that are tried together.
 const HELD_MAX: usize = 1000;
 

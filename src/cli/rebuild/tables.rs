@@ -23,6 +23,7 @@ impl Progress for Bar {
     }
 
     fn stage(&self, what: &'static str) {
+        tracing::info!("{what}");
         self.0.set_message(what);
     }
 }

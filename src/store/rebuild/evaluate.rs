@@ -50,7 +50,7 @@ impl Unit<'_> {
     }
 
     /// The next people to evaluate after one, and at which moments; those evaluated before whom nothing has changed of are none.
-    async fn to_evaluate(&mut self, after: Uuid, at: At) -> Result<Vec<(Uuid, Micros)>, Error> {
+    async fn unevaluated(&mut self, after: Uuid, at: At) -> Result<Vec<(Uuid, Micros)>, Error> {
         let (At::Now(now) | At::AsLive(now)) = at;
         let rows: Vec<(Uuid, Option<DateTime<Utc>>)> = sqlx::query_as(
             "select facts.user_id, case when live.due_at <= $2 then live.due_at end
@@ -86,7 +86,7 @@ impl Unit<'_> {
 
     /// Evaluates some people after one; gives the last of them, and how many.
     pub(crate) async fn evaluate_some(&mut self, after: Uuid, at: At) -> Result<(Option<Uuid>, u64), Error> {
-        let people = self.to_evaluate(after, at).await?;
+        let people = self.unevaluated(after, at).await?;
         let ids: Vec<Uuid> = people.iter().map(|(person, _)| *person).collect();
         let changes = self.live_changes(&ids).await?;
         let mut standings = self.load(&ids.iter().copied().collect()).await?;
@@ -131,7 +131,7 @@ impl Unit<'_> {
         let (journey, source) = (std::sync::Arc::clone(&self.rules.applied.journey), self.domain.own_source.clone());
         let told = |(person, next, live, changes): Row| {
             let (next, live): (Verdict, Verdict) =
-                (from_bytes(&next)?, live.map_or(Ok(Verdict::default()), |live| from_bytes(&live))?);
+                (from_bytes(&next)?, live.map_or_else(|| Ok(Verdict::default()), |live| from_bytes(&live))?);
             let number = u64::try_from(changes).unwrap_or_default() + u64::from(next.flags != live.flags);
             let change = Change { person, before: &live, after: &next, number, now: now.timestamp_micros() };
             let outgoing = of_change(&journey, &source, &change);
