@@ -255,7 +255,7 @@ impl File {
         for name in self.mirrored.iter().flat_map(|mirrored| [&mirrored.name, &mirrored.sequence]) {
             identifier("mirrored", name, faults);
         }
-        let tables = tables(self.tables, &self.entities, faults);
+        let tables = tables(self.tables, faults);
         let stream = Stream {
             name: self.stream.name,
             subjects: self.stream.subjects,
@@ -302,8 +302,8 @@ impl File {
     }
 }
 
-/// Every name is checked, because it becomes part of SQL. What events refer to follows from events.
-fn tables(declared: BTreeMap<String, Table>, entities: &[Entity], faults: &mut Vec<String>) -> Vec<Table> {
+/// Every name is checked, because it becomes part of SQL.
+fn tables(declared: BTreeMap<String, Table>, faults: &mut Vec<String>) -> Vec<Table> {
     for (name, table) in &declared {
         for name in [name].into_iter().chain(&table.apart).chain(&table.key) {
             identifier("tables", name, faults);
@@ -311,9 +311,6 @@ fn tables(declared: BTreeMap<String, Table>, entities: &[Entity], faults: &mut V
         for other in table.together.iter().filter(|other| !declared.contains_key(*other)) {
             faults.push(format!("stream.toml: tables: {name} is with {other}, which is not declared"));
         }
-    }
-    for entity in entities.iter().filter(|entity| !declared.is_empty() && !declared.contains_key(&entity.table)) {
-        faults.push(format!("stream.toml: tables: {} of entity {:?} is missing", entity.table, entity.name));
     }
     declared.into_iter().map(|(name, table)| Table { name, ..table }).collect()
 }
