@@ -8,12 +8,12 @@
 //! date, and swapped.
 
 mod fill;
+mod order;
 mod plan;
 
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use serde::Serialize;
 use uuid::Uuid;
 
 use crate::retry::Pause;
@@ -21,6 +21,7 @@ use crate::store::rebuild::{At, Generation, NEXT, PREVIOUS};
 use crate::store::{self, Connection, Store};
 
 pub use crate::store::rebuild::{Difference, Lack, Lacks, Row};
+pub use order::{Built, Error, Order, Progress};
 pub use plan::Plan;
 
 /// So few events are filled in while batches wait.
@@ -35,76 +36,6 @@ const DERIVED_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// For how long a moment without batches or readers in the way is looked for.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
-
-/// Why tables were not rebuilt.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Postgres failed.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// Somebody else rebuilds.
-    #[error("another rebuild of these tables is running\n  hint: wait for it, or end it")]
-    Rebuilding,
-    /// It cannot be done as things are; nothing was changed.
-    #[error("{0}")]
-    Refused(String),
-}
-
-/// What to do.
-#[derive(Debug, Clone)]
-pub struct Order {
-    /// Which tables.
-    pub plan: Plan,
-    /// Compare with the live tables.
-    pub is_compared: bool,
-    /// Put in their place.
-    pub is_swapped: bool,
-    /// Show values of rows that differ: they may be personal.
-    pub with_values: bool,
-    /// Connections that fill tables.
-    pub workers: usize,
-}
-
-/// What was done.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Built {
-    /// Events that had their effect in the new generation.
-    pub events: u64,
-    /// Tables that were filled.
-    pub tables: usize,
-    /// Tables that were compared.
-    pub compared: usize,
-    /// Those that differ.
-    pub differences: Vec<Difference>,
-    /// Events that the live tables have the effect of, and the new generation has not.
-    pub lacks: Lacks,
-    /// Whether the new generation is in place.
-    pub is_swapped: bool,
-    /// Foreign keys whose rows refer to what is not in the new tables; they hold for new rows only.
-    pub unvalidated: Vec<String>,
-    /// How long batches were kept waiting, longest.
-    pub alone_seconds: f64,
-    /// How long all took.
-    pub seconds: f64,
-}
-
-impl Built {
-    /// Whether the new generation equals the live tables, as far as it was compared.
-    #[must_use]
-    pub fn is_same(&self) -> bool {
-        self.differences.is_empty() && self.lacks.events == 0
-    }
-}
-
-/// Told of progress: events filled in since, and, now and then, how many positions there are.
-pub trait Progress: Clone + Send + 'static {
-    /// So many events more.
-    fn filled(&self, events: u64);
-    /// So many positions in all.
-    fn total(&self, positions: u64);
-    /// What is being done now.
-    fn stage(&self, what: &'static str);
-}
 
 struct Builder<'s, P> {
     store: &'s Store,
