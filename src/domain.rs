@@ -22,7 +22,7 @@ use crate::projection::{Derivation, Projection, When};
 
 pub use files::{Files, Source};
 use settings::Derived;
-pub use settings::{Consumer, Entity, Retention, Settings, Stream};
+pub use settings::{Consumer, Entity, Retention, Settings, Stream, Table};
 pub use upcasts::{Chain, Upcasts};
 
 /// A stream folder, compiled.
@@ -58,6 +58,8 @@ pub struct Domain {
     pub layout: Layout,
     /// Tables whose rows analytics gets whenever they change.
     pub mirrors: Vec<Mirror>,
+    /// The tables that follow from the events, in the order of their names.
+    pub tables: Vec<Table>,
     /// What projections may count, with the help text.
     pub counters: BTreeMap<String, String>,
     /// Names us in the free metadata of events that our own outbox published.
@@ -126,6 +128,7 @@ impl Domain {
             own_source: settings.own_source,
             layout,
             mirrors,
+            tables: settings.tables,
             contracts,
             upcasts,
             projections,

@@ -36,6 +36,7 @@ pub mod explain;
 pub mod health;
 pub mod metrics;
 pub mod prove;
+pub mod rebuild;
 pub mod redrive;
 pub mod relay;
 pub mod release;

@@ -28,6 +28,7 @@ pub mod outbox;
 mod project;
 pub mod prove;
 mod ranges;
+pub(crate) mod rebuild;
 mod record;
 mod redrive;
 mod replays;
@@ -160,6 +161,7 @@ pub struct Connection {
     known_months: BTreeSet<(i32, u32)>,
     months_refused_at: Option<Instant>,
     rules: Arc<rules::InForce>,
+    is_building: bool,
 }
 
 /// One transaction. Dropped without a commit, its connection must not be used again.
@@ -171,6 +173,8 @@ pub struct Unit<'c> {
     pub(crate) rules: Arc<rules::InForce>,
     /// Whether the outside is told what events change.
     pub(crate) telling: Telling,
+    /// A generation of tables is being built: people are evaluated when all is there, and the outside is told nothing.
+    pub(crate) is_building: bool,
 }
 
 impl Store {
@@ -218,6 +222,17 @@ impl Store {
         self.open(self.options.clone()).await
     }
 
+    /// Opens a connection that fills a generation of tables: names mean its tables, and the live ones where it has none
+    /// of that name. A commit that a crash of the server loses is lost with the whole rebuild.
+    ///
+    /// # Errors
+    /// When Postgres cannot be reached in time.
+    pub(crate) async fn connect_building(&self, schema: &str) -> Result<Connection, Error> {
+        let path = format!("{schema},public");
+        let options = [("search_path", path.as_str()), ("synchronous_commit", "off"), ("enable_seqscan", "off")];
+        Ok(Connection { is_building: true, ..self.open(self.options.clone().options(options)).await? })
+    }
+
     async fn open(&self, options: PgConnectOptions) -> Result<Connection, Error> {
         let opening = async {
             let opened = PgConnection::connect_with(&options).await;
@@ -227,7 +242,14 @@ impl Store {
         };
         let pg = within(ANSWER_SECONDS_MAX, "connecting", opening).await?;
         let domain = Arc::clone(&self.domain);
-        Ok(Connection { pg, domain, known_months: BTreeSet::new(), months_refused_at: None, rules: Arc::default() })
+        Ok(Connection {
+            pg,
+            domain,
+            known_months: BTreeSet::new(),
+            months_refused_at: None,
+            rules: Arc::default(),
+            is_building: false,
+        })
     }
 }
 

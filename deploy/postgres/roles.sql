@@ -1,7 +1,8 @@
 -- Least-privilege roles. Run once per database, as its owner, after `milepost migrate`:
 --   psql "$DATABASE_URL" -f deploy/postgres/roles.sql
 --   create role milepost_service login password '…' in role milepost_writer;
--- The owner migrates (`milepost migrate` needs DDL); the service needs none and gets none.
+-- The owner migrates and rebuilds tables (`milepost migrate` and `milepost rebuild` need DDL, the latter also the right to
+-- create schemas in the database); the service needs none and gets none.
 do $$
 begin
     if not exists (select from pg_roles where rolname = 'milepost_writer') then

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
+use serde_json::json;
 
 use super::{Settings, print};
 use crate::archive::{archive, drop_month};
 use crate::error::Failure;
+use crate::store::audit_logs::Change;
 
 /// Arguments of `milepost archive`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +45,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     let mut connection = settings.store(domain)?.connect_unhurried().await?;
     super::verify_version(&mut connection).await?;
     std::fs::create_dir_all(&args.to)?;
+    let operator = settings.operator();
     let mut code = ExitCode::SUCCESS;
     for month in connection.months_before(args.before).await? {
         let objections = if args.drop { connection.objections(&month).await? } else { Vec::new() };
@@ -57,6 +60,8 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         print(&format!("{}: {} events in {}", month.partition, manifest.events, manifest.file))?;
         if args.drop {
             drop_month(&mut connection, &month, &args.to, &manifest).await?;
+            let dropped = json!({"month": month.partition, "events": manifest.events, "file": manifest.file});
+            connection.audit(&operator, &Change::of("archive.drop", "event_log", dropped)).await?;
             print(&format!("{}: dropped", month.partition))?;
         }
     }

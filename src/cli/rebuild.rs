@@ -1,5 +1,7 @@
 //! `milepost rebuild`: tables made anew from the event store, beside those that are read.
 
+mod tables;
+
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -14,22 +16,28 @@ use crate::sink::Sink;
 use crate::store::Store;
 use crate::store::audit_logs::{Change, Operator};
 
+/// What the tables in ClickHouse are called together.
+const ANALYTICS: &str = "analytics";
+
 /// Arguments of `milepost rebuild`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What to rebuild
-    #[arg(value_enum)]
-    what: What,
+    /// Tables of Postgres, or "analytics": all tables in ClickHouse
+    #[arg(value_name = "TABLE", required_unless_present_any = ["all", "rollback", "drop_previous"])]
+    what: Vec<String>,
+    /// All tables of Postgres that follow from the events
+    #[arg(long, conflicts_with = "what")]
+    all: bool,
     /// Build and compare with what is read, and leave it at that, unless --swap is given too
     #[arg(long)]
     diff: bool,
     /// Put what was built in the place of what is read, if it is proved to be right; the default without --diff
     #[arg(long)]
     swap: bool,
-    /// Rebuild only what happened at or after this moment, in place: the partitions concerned are replaced
+    /// Rebuild only what happened at or after this moment, in place: the partitions concerned are replaced (analytics)
     #[arg(long, value_name = "TIME", conflicts_with_all = ["diff", "swap", "rollback", "drop_previous"])]
     since: Option<DateTime<Utc>>,
-    /// Rebuild only what happened before this moment, in place
+    /// Rebuild only what happened before this moment, in place (analytics)
     #[arg(long, value_name = "TIME", conflicts_with_all = ["diff", "swap", "rollback", "drop_previous"])]
     until: Option<DateTime<Utc>>,
     /// Go back to the generation before
@@ -38,17 +46,29 @@ pub(super) struct Args {
     /// Drop the tables of the generation before
     #[arg(long, conflicts_with_all = ["diff", "swap"])]
     drop_previous: bool,
-}
-
-/// What can be rebuilt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum What {
-    /// The tables in ClickHouse
-    Analytics,
+    /// Show the values of rows that differ: they may be personal (Postgres)
+    #[arg(long)]
+    values: bool,
+    /// Connections that fill tables (Postgres)
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=64))]
+    workers: u8,
+    /// As JSON (Postgres)
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
-    let What::Analytics = args.what;
+    match args.what.iter().any(|what| what == ANALYTICS) {
+        true => Box::pin(run_analytics(settings, args)).await,
+        false => Box::pin(tables::run(settings, args)).await,
+    }
+}
+
+async fn run_analytics(settings: &Settings, args: &Args) -> Result<ExitCode, Failure> {
+    if args.what.len() > 1 || args.values || args.json {
+        let fault = "analytics is rebuilt alone, without --values and --json\n  hint: rebuild it in a call of its own";
+        return Err(Failure::Configuration(vec![fault.into()]));
+    }
     let store = settings.store(settings.domain()?)?;
     let sink = settings.sink.sink()?.ok_or_else(|| {
         Failure::Configuration(vec![

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 use uuid::Uuid;
 
+use super::audited::audited;
 use super::{Settings, print};
 use crate::batch::Telling;
 use crate::envelope::parse_uuid;
@@ -17,7 +19,8 @@ use crate::error::Failure;
 use crate::instant;
 use crate::replay::file::Log;
 use crate::replay::selection::{Glob, Selection};
-use crate::replay::{self, From, Options, Progress};
+use crate::replay::{self, From, Options, Progress, Summary};
+use crate::store::audit_logs::Change;
 
 /// Time between two log lines, where there is no terminal.
 const LOG_EVERY: Duration = Duration::from_secs(5);
@@ -95,7 +98,17 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         events_max: args.batch.get(),
     };
     let mut teller = Teller::new()?;
-    let replayed = Box::pin(replay::replay(&store, &options, &mut |progress| teller.tell(progress))).await;
+    let replaying = async { Ok(replay::replay(&store, &options, &mut |progress| teller.tell(progress)).await?) };
+    let replayed = match args.dry_run {
+        true => Box::pin(replaying).await,
+        false => {
+            let from = json!({"from": args.from, "type": args.types, "since": args.since, "until": args.until,
+                "user": args.user, "tell": args.tell});
+            let change = Change::of("replay", "event_log", from);
+            let tell = |summary: &Summary| json!({"summary": summary});
+            audited(&store, &settings.operator(), &change, replaying, tell).await
+        }
+    };
     teller.bar.finish_and_clear();
     print(&serde_json::to_string(&replayed?)?)?;
     Ok(ExitCode::SUCCESS)

@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
+use serde_json::json;
+
 use super::{Settings, print};
 use crate::error::Failure;
 use crate::retention::prune;
+use crate::store::audit_logs::Change;
 
 /// Arguments of `milepost tidy`.
 #[derive(Debug, clap::Args)]
@@ -30,7 +33,11 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         return Ok(ExitCode::SUCCESS);
     }
     match prune(&mut connection, claims, |_| true).await? {
-        Some(count) => print(&format!("pruned {count} claims older than {kept}; their ids are kept"))?,
+        Some(count) => {
+            let change = Change::of("tidy", "event_deduplication", json!({"claims": count}));
+            connection.audit(&settings.operator(), &change).await?;
+            print(&format!("pruned {count} claims older than {kept}; their ids are kept"))?;
+        }
         None => {
             let hint = "hint: a running service prunes by itself";
             return Err(anyhow::anyhow!("another process is at it\n  {hint}").into());

@@ -73,6 +73,29 @@ pub struct Entity {
     pub only: Option<String>,
 }
 
+/// A table that is a function of the events: a rebuild makes it anew from the event store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Its name.
+    #[serde(skip)]
+    pub name: String,
+    /// Columns that do not follow from the events (ids that nothing gives, times of storing): not compared.
+    #[serde(default)]
+    pub apart: Vec<String>,
+    /// The columns by which two rows are the same one; empty: those of the first unique key without any of `apart`.
+    #[serde(default)]
+    pub key: Vec<String>,
+    /// A condition that a row must meet to be compared, in SQL over `row`.
+    pub only: Option<String>,
+    /// Tables that make sense only together with this one: they are put in place together.
+    #[serde(default, rename = "with")]
+    pub together: Vec<String>,
+    /// Its rows are not compared at all: what they say is compared elsewhere.
+    #[serde(skip)]
+    pub is_internal: bool,
+}
+
 /// Everything in `stream.toml`.
 #[derive(Debug)]
 pub struct Settings {
@@ -85,6 +108,7 @@ pub struct Settings {
     pub(super) entities: Vec<Entity>,
     pub(super) derived: Vec<Derived>,
     pub(super) mirrored: Vec<Mirrored>,
+    pub(super) tables: Vec<Table>,
     pub(super) counters: BTreeMap<String, String>,
     pub(super) own_types: Vec<String>,
     pub(super) own_source: String,
@@ -124,6 +148,8 @@ struct File {
     derived: Vec<Derived>,
     #[serde(default)]
     mirrored: Vec<Mirrored>,
+    #[serde(default)]
+    tables: BTreeMap<String, Table>,
     #[serde(default)]
     counters: BTreeMap<String, String>,
     #[serde(default)]
@@ -241,6 +267,7 @@ impl File {
         for name in self.mirrored.iter().flat_map(|mirrored| [&mirrored.name, &mirrored.sequence]) {
             identifier("mirrored", name, faults);
         }
+        let tables = tables(self.tables, faults);
         let stream = Stream {
             name: self.stream.name,
             subjects: self.stream.subjects,
@@ -291,11 +318,25 @@ impl File {
             entities: self.entities,
             derived: self.derived,
             mirrored: self.mirrored,
+            tables,
             counters: self.counters,
             own_types: self.own.types,
             own_source: self.own.source,
         }
     }
+}
+
+/// Every name is checked, because it becomes part of SQL.
+fn tables(declared: BTreeMap<String, Table>, faults: &mut Vec<String>) -> Vec<Table> {
+    for (name, table) in &declared {
+        for name in [name].into_iter().chain(&table.apart).chain(&table.key) {
+            identifier("tables", name, faults);
+        }
+        for other in table.together.iter().filter(|other| !declared.contains_key(*other)) {
+            faults.push(format!("stream.toml: tables: {name} is with {other}, which is not declared"));
+        }
+    }
+    declared.into_iter().map(|(name, table)| Table { name, ..table }).collect()
 }
 
 /// Names that become part of SQL or of a metric are plain lower-case identifiers.

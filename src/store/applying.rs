@@ -46,7 +46,8 @@ impl Connection {
             self.load_rules().await
         };
         let rules = within(TRANSACTION_SECONDS_MAX, "waiting for the batches in flight", waiting).await?;
-        Ok(Unit { pg: &mut self.pg, domain: Arc::clone(&self.domain), rules: Arc::new(rules), telling: Telling::Told })
+        let (domain, rules) = (Arc::clone(&self.domain), Arc::new(rules));
+        Ok(Unit { pg: &mut self.pg, domain, rules, telling: Telling::Told, is_building: self.is_building })
     }
 
     /// Begins to apply these rules, or goes on with it. The events that are stored now are separated from those that

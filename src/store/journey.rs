@@ -122,6 +122,9 @@ impl Unit<'_> {
                 }
             }
         }
+        if self.is_building {
+            return self.save_folded(&standings).await;
+        }
         let source = self.domain.own_source.clone();
         let evaluate = |(person, standing): (Uuid, Standing)| {
             let journey = Arc::clone(&rules.of(standing.epoch).journey);

@@ -15,7 +15,7 @@ use crate::batch::Ledger;
 use crate::projection::When;
 
 /// Advisory lock of the one that derives, held by its transaction.
-const DERIVER_LOCK: i64 = 0x6d69_6c65_0004;
+pub(super) const DERIVER_LOCK: i64 = 0x6d69_6c65_0004;
 
 impl Unit<'_> {
     /// Notes what the batch touched that is derived later: one statement, and nothing to wait for.
@@ -79,9 +79,12 @@ impl Connection {
     /// Whether this transaction is the one that derives. Its statements are planned anew each time: they are long, run
     /// seldom, and a plan of when the tables were small would be kept for ever.
     async fn may_derive(&mut self) -> Result<bool, Error> {
-        let sql = "select pg_try_advisory_xact_lock($1) from set_config('plan_cache_mode', 'force_custom_plan', true)";
+        // A generation that is being built has notes of its own, and one that derives them.
+        let sql = "select $2 or pg_try_advisory_xact_lock($1)
+             from set_config('plan_cache_mode', 'force_custom_plan', true)";
         sqlx::query_scalar(sql)
             .bind(DERIVER_LOCK)
+            .bind(self.is_building)
             .fetch_one(&mut self.pg)
             .await
             .map_err(|error| Error::classify("ask to be the one that derives", error))

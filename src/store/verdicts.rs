@@ -190,7 +190,7 @@ impl Unit<'_> {
     }
 
     /// One change has one id: what is in the outbox already is not told a second time.
-    async fn save_outgoing(&mut self, updates: &[Update]) -> Result<(), Error> {
+    pub(super) async fn save_outgoing(&mut self, updates: &[Update]) -> Result<(), Error> {
         let outgoing = || updates.iter().flat_map(|update| update.outgoing.iter().map(|event| (update.person, event)));
         if outgoing().next().is_none() {
             return Ok(());

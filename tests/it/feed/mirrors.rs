@@ -78,3 +78,23 @@ async fn months_are_sums_of_days_and_few_companies_are_no_benchmark() {
     clickhouse.execute(keep);
     assert_eq!(clickhouse.number("select count() from benchmarks"), 0, "four companies are too few");
 }
+
+/// Other rows with other versions are in the place of those that were carried.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_rebuilt_tables_follow() {
+    let world = World::fed().await;
+    commit(&world, "100", "5").await;
+    world.feed();
+    let damage = "update company_days set minutes = minutes + 60, version = nextval('company_days_version_seq')
+         where minutes > 0";
+    world.execute(damage).await;
+    world.feed();
+    is_mirrored(&world).await;
+    for (how, seed) in [("--all", "6"), ("--rollback", "7")] {
+        world.succeed(&["rebuild", how]);
+        commit(&world, "100", seed).await;
+        world.feed();
+        is_mirrored(&world).await;
+        world.is_well(&[]);
+    }
+}
