@@ -7,6 +7,7 @@ pub mod row;
 
 use bytes::Bytes;
 
+pub use frame::Frame;
 pub use layout::Layout;
 pub use row::{Body, Known, Row, Stored};
 
@@ -37,7 +38,7 @@ impl Range {
     #[must_use]
     pub fn of(generation: i32, first: i64, last: i64, body: Body) -> Self {
         let (events, hash) = (body.events, body.hash);
-        let body = [body.columns.as_bytes(), b"\n", &frame::framed(&body.text)].concat().into();
+        let body = [body.columns.as_bytes(), b"\n", &Frame::of(&body.text).into_bytes()].concat().into();
         Self { generation, first, last, events, hash, body }
     }
 
@@ -45,10 +46,10 @@ impl Range {
     ///
     /// # Errors
     /// When the bytes are not what was sealed.
-    pub fn rows(&self) -> Result<(Vec<String>, Bytes), String> {
+    pub fn rows(&self) -> Result<(Vec<String>, Frame), String> {
         let end = self.body.iter().position(|byte| *byte == b'\n').ok_or("it names no columns")?;
         let names = std::str::from_utf8(&self.body[..end]).map_err(|error| error.to_string())?;
-        Ok((names.split('\t').map(str::to_owned).collect(), self.body.slice(end + 1..)))
+        Ok((names.split('\t').map(str::to_owned).collect(), Frame::made(self.body.slice(end + 1..))))
     }
 
     /// Names the insert of this range: a repeat is recognised by it, whatever it contains.

@@ -16,9 +16,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clickhouse::{Client, Compression};
 use tokio::sync::OnceCell;
+
+use crate::feed::Frame;
 
 pub use error::Error;
 pub use tab_separated::Row;
@@ -174,7 +175,7 @@ impl Sink {
         table: &str,
         columns: &[&str],
         format: &str,
-        frame: Bytes,
+        frame: Frame,
         settings: &[(&str, &str)],
     ) -> Result<(), Error> {
         let names: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
@@ -186,7 +187,7 @@ impl Sink {
         let attempted = format!("insert into {table}");
         within(self.deadline, &attempted, async {
             let mut insert = client.insert_formatted_with(sql).with_timeouts(Some(self.deadline), Some(self.deadline));
-            let sent = insert.send(frame).await;
+            let sent = insert.send(frame.into_bytes()).await;
             let ended = match sent {
                 Ok(()) => insert.end().await,
                 Err(error) => Err(error),

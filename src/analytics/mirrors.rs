@@ -6,7 +6,7 @@
 use super::tenure::Tenure;
 use super::{Error, Writer};
 use crate::domain::Mirror;
-use crate::feed::frame::framed;
+use crate::feed::Frame;
 use crate::sink::Sink;
 use crate::store::{Connection, Horizon};
 
@@ -58,7 +58,7 @@ async fn carry(
     let columns: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let token = format!("{table}|{after}|{}", changed.last);
     let settings = [("insert_deduplication_token", &*token)];
-    let frame = tokio::task::block_in_place(|| framed(changed.lines.as_ref()));
+    let frame = tokio::task::block_in_place(|| Frame::of(changed.lines.as_ref()));
     tenure.for_insert(sink)?.insert(table, &columns, "JSONEachRow", frame, &settings).await?;
     // More than these may be there: earlier versions of rows that have changed since.
     let found = sink.versions(table, after, changed.last).await?;

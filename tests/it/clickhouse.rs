@@ -6,7 +6,7 @@ mod generations; // tables that are exchanged, months that are replaced, rows th
 mod inserts; // one body, one block, once
 mod migrations; // up, down, killed in between
 
-use bytes::Bytes;
+use milepost::feed::Frame;
 use milepost::sink::{Error, Sink};
 use uuid::Uuid;
 
@@ -41,12 +41,12 @@ fn line(position: u64, event_time: &str) -> String {
 }
 
 /// Rows of positions, all at one time.
-fn lines(positions: std::ops::Range<u64>, event_time: &str) -> Bytes {
-    positions.map(|position| line(position, event_time)).collect::<String>().into()
+fn lines(positions: std::ops::Range<u64>, event_time: &str) -> Frame {
+    Frame::of(positions.map(|position| line(position, event_time)).collect::<String>().as_bytes())
 }
 
 /// Inserts as the feed does.
-async fn insert(sink: &Sink, body: Bytes, token: &str) -> Result<(), Error> {
+async fn insert(sink: &Sink, body: Frame, token: &str) -> Result<(), Error> {
     sink.insert("events_raw", &COLUMNS, "TabSeparated", body, &[("insert_deduplication_token", token)]).await
 }
 

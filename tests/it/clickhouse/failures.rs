@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use milepost::feed::Frame;
 use milepost::sink::{Error, Settings, Sink};
 
 use super::{SUMS, insert, lines};
@@ -43,12 +44,15 @@ async fn a_server_that_is_gone_or_silent_is_told_from_one_that_refuses() {
 async fn refusals_say_what_to_do_and_nothing_about_rows() {
     let clickhouse = ClickHouse::new().migrated();
     let sink = clickhouse.sink();
-    let missing = sink.insert("nowhere", &["a"], "TabSeparated", "1\n".into(), &[]).await.expect_err("no such table");
+    let missing =
+        sink.insert("nowhere", &["a"], "TabSeparated", Frame::of(b"1\n"), &[]).await.expect_err("no such table");
     assert!(matches!(missing, Error::Fault { code: 60, hint: Some("run `milepost migrate`"), .. }), "{missing}");
 
     let line = "1\tada@example.org\n";
-    let unread =
-        sink.insert("events_raw", &super::COLUMNS, "TabSeparated", line.into(), &[]).await.expect_err("no row");
+    let unread = sink
+        .insert("events_raw", &super::COLUMNS, "TabSeparated", Frame::of(line.as_bytes()), &[])
+        .await
+        .expect_err("no row");
     let said = unread.to_string();
     assert!(said.contains("CANNOT_PARSE_") && !said.contains("ada"), "{said}");
     assert_eq!(clickhouse.number("select count() from events_raw"), 0);

@@ -1,5 +1,6 @@
 //! One body is one block, and counts once however often it is sent.
 
+use milepost::feed::Frame;
 use milepost::sink::Error;
 
 use super::{SUMS, insert, line, lines};
@@ -36,7 +37,7 @@ async fn a_token_counts_once_over_many_partitions_and_months_that_nobody_has() {
     let body: String =
         months.chain([line(301, "1900-01-01 00:00:00"), line(302, "2299-12-31 23:59:59.999999")]).collect();
     for _ in 0..2 {
-        insert(&sink, body.clone().into(), "all").await.expect("an insert");
+        insert(&sink, Frame::of(body.as_bytes()), "all").await.expect("an insert");
         assert_eq!(clickhouse.lines(SUMS), sums(302, 302));
     }
     for table in ["events_raw", "events_aggregated"] {
@@ -67,7 +68,7 @@ async fn hours_are_right_in_all_years_that_contracts_allow() {
         first_and_last.concat()
     };
     let body: String = (0..).zip(&hours).map(of_hour).collect();
-    insert(&clickhouse.sink(), body.into(), "hours").await.expect("an insert");
+    insert(&clickhouse.sink(), Frame::of(body.as_bytes()), "hours").await.expect("an insert");
     let told = clickhouse.lines("select hour, sum(events) from events_aggregated group by hour order by hour");
     assert_eq!(told, hours.map(|hour| format!("{hour}:00:00\t2")));
 }
