@@ -148,7 +148,12 @@ async fn settle(unit: &mut Unit<'_>, order: &Order, tried: &[Tried], counts: &Ha
     let mut changes = Vec::new();
     for (one, outcome) in tried.iter().filter_map(|one| Some((one, *one.fate.as_ref().ok()?))) {
         let count = counts.get(&one.id).copied().unwrap_or_default();
-        changes.extend([(Outcome::DeadLetter, -count), (outcome, 1), (Outcome::Duplicate, count - 1)]);
+        // One that only a replay met is in no book.
+        changes.extend([
+            (Outcome::DeadLetter, -count),
+            (outcome, count.min(1)),
+            (Outcome::Duplicate, (count - 1).max(0)),
+        ]);
     }
     if !changes.is_empty() {
         unit.rebook(&changes).await?;

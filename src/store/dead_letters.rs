@@ -197,7 +197,9 @@ impl Connection {
 
     /// The dead letters of an event, the first ones.
     pub(crate) async fn dead_letters_of(&mut self, event: Uuid, limit: i64) -> Result<Vec<Letter>, Error> {
-        let sql = format!("select {COLUMNS} from dead_letters where event_id = $1 and count > 0 order by id limit $2");
+        let sql = format!(
+            "select {COLUMNS} from dead_letters where event_id = $1 and (count > 0 or is_replayed) order by id limit $2"
+        );
         sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(event)
             .bind(limit)

@@ -48,7 +48,7 @@ impl Unit<'_> {
     /// Locks those that are open, in the order in which batches lock them; gives how many messages each counts.
     pub(crate) async fn lock_dead_letters(&mut self, ids: &[i64]) -> Result<HashMap<i64, i64>, Error> {
         let rows: Vec<(i64, i64)> = sqlx::query_as(
-            "select id, count from dead_letters where id = any($1) and resolution is null and count > 0
+            "select id, count from dead_letters where id = any($1) and resolution is null and (count > 0 or is_replayed)
              order by fingerprint for update",
         )
         .bind(ids)

@@ -123,7 +123,7 @@ async fn two_at_once_are_refused() {
     sqlx::raw_sql("begin; lock table users in access exclusive mode").execute(&mut holder).await.expect("a lock");
     let mut first = world.milepost(&["rebuild", "--all", "--diff"]).spawn().expect("it starts");
     world.reaches(crate::support::BLOCKED, |blocked| blocked == 1);
-    let refused = world.output(&["rebuild", "--all"]);
+    let refused = world.output(&["rebuild", "--all", "--diff"]);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(refused.status.code() == Some(1) && said.contains("another rebuild"), "{said}");
     drop(holder);

@@ -73,7 +73,8 @@ impl World {
             match table {
                 // Of an event in several spellings, the first one that arrives is the one that is stored.
                 "event_log" => left_out.push_str(" || array['payload','correlation_id','causation_id']"),
-                "waiting_events" => left_out.push_str(" || array['run_id','waiting_since']"),
+                // What else an event waited for is noted until it is looked at again.
+                "waiting_events" => left_out.push_str(" || array['run_id','waiting_since','entity','key']"),
                 "event_deduplication" => left_out.push_str(" || array['id']"),
                 "companies" | "company_days" => left_out.push_str(" || array['version']"),
                 "dead_letters" => left_out.push_str(
@@ -85,8 +86,10 @@ impl World {
             let is_projected = " || jsonb_build_object('is_projected', processed_at is not null)";
             let projected = if table == "event_log" { is_projected } else { "" };
             let counted = if table == "company_days" { COUNTED } else { "" };
-            let sql =
-                format!("select (to_jsonb(t) - ({left_out}){projected})::text from {table} as t {counted} order by 1");
+            let once = if table == "waiting_events" { "distinct" } else { "" };
+            let sql = format!(
+                "select {once} (to_jsonb(t) - ({left_out}){projected})::text from {table} as t {counted} order by 1"
+            );
             let rows: Vec<String> =
                 sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut connection).await.expect("a table of the domain");
             dump.insert(table.to_owned(), rows);
