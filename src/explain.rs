@@ -54,6 +54,9 @@ pub struct Life {
     pub notes: Vec<String>,
 }
 
+/// The verdict on an event of a month that was dropped.
+const ARCHIVED: &str = "archived";
+
 /// Gathers what is known; nothing when the event was never seen. ClickHouse is asked where there is one.
 ///
 /// # Errors
@@ -64,6 +67,8 @@ pub async fn explain(connection: &mut Connection, sink: Option<&Sink>, event_id:
     let letters = connection.dead_letters_of(event_id, LETTERS_MAX).await?;
     let outgoing = connection.outgoing(event_id).await?;
     let verdict = match (&stored, &outgoing) {
+        (None, None) if letters.iter().any(|letter| letter.resolution.is_none()) => Outcome::DeadLetter.label(),
+        (None, _) if connection.is_remembered(event_id).await? => ARCHIVED,
         (None, None) if !letters.is_empty() => Outcome::DeadLetter.label(),
         (None, None) if claims.is_empty() => return Ok(None),
         (None, None) => "claimed",
@@ -89,6 +94,9 @@ pub async fn explain(connection: &mut Connection, sink: Option<&Sink>, event_id:
     };
     match stored {
         Some(stored) => follow(connection, sink, &mut life, stored).await?,
+        None if verdict == ARCHIVED => {
+            life.notes.push("its month was archived and dropped: `event_archives` names the files".into());
+        }
         None if verdict == "claimed" => {
             life.notes.push("the event is not in the store any more: only the claim on its id is left".into());
         }

@@ -49,7 +49,8 @@ impl Range {
     pub fn rows(&self) -> Result<(Vec<String>, Frame), String> {
         let end = self.body.iter().position(|byte| *byte == b'\n').ok_or("it names no columns")?;
         let names = std::str::from_utf8(&self.body[..end]).map_err(|error| error.to_string())?;
-        Ok((names.split('\t').map(str::to_owned).collect(), Frame::made(self.body.slice(end + 1..))))
+        let frame = Frame::made(self.body.slice(end + 1..)).ok_or("what follows the columns is no frame")?;
+        Ok((names.split('\t').map(str::to_owned).collect(), frame))
     }
 
     /// Names the insert of this range: a repeat is recognised by it, whatever it contains.

@@ -9,13 +9,16 @@ use bytes::Bytes;
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use crate::batch::{Batch, Ledger, Message};
+use crate::batch::{Batch, Ledger, Message, Telling};
 use crate::decode::decode;
 use crate::event::{Outcome, Reason, Rejection};
 use crate::pipeline::project_all;
 use crate::retry::Pause;
 use crate::store::audit_logs::{Change, Operator};
 use crate::store::{Connection, Error, Sealed, TRANSACTION_SECONDS_MAX, Unit, within};
+
+/// How often other transactions may be in the way of a part before it is halved.
+const TRIES_MAX: u32 = 10;
 
 /// How a redrive is done, and on whose behalf.
 #[derive(Debug, Clone)]
@@ -49,51 +52,69 @@ pub struct Tried {
 pub async fn redrive(connection: &mut Connection, order: &Order, ids: &[i64]) -> Result<Vec<Tried>, Error> {
     let mut done = Vec::with_capacity(ids.len());
     let mut pause = Pause::default();
-    let mut todo = vec![(ids.to_vec(), None)];
-    while let Some((mut ids, refusal)) = todo.pop() {
-        let attempting = Box::pin(attempt(connection, order, &ids, refusal.as_deref()));
-        match within(TRANSACTION_SECONDS_MAX, "redriving dead letters", attempting).await {
-            Ok(tried) => done.extend(tried),
+    // What only a replay met is not told: nor is what comes of it now.
+    let unheard = connection.unheard(ids).await?;
+    let (silent, told): (Vec<i64>, Vec<i64>) = ids.iter().partition(|id| unheard.contains(id));
+    let part = |ids, telling| Part { ids, telling, refusal: None, tries: 0 };
+    let mut todo = vec![part(silent, Telling::Silent), part(told, Telling::Told)];
+    while let Some(mut part) = todo.pop() {
+        if part.ids.is_empty() {
+            continue;
+        }
+        let attempting = Box::pin(attempt(connection, order, &part));
+        let refused = match within(TRANSACTION_SECONDS_MAX, "redriving dead letters", attempting).await {
+            Ok(tried) => {
+                done.extend(tried);
+                continue;
+            }
+            // What a row refers to may be committed any moment, or never be there.
+            Err(Error::Contended { sqlstate }) if part.tries >= TRIES_MAX => format!("SQLSTATE {sqlstate}"),
             Err(Error::Contended { .. }) => {
                 connection.rollback().await?;
-                todo.push((ids, refusal));
                 tokio::time::sleep(pause.longer()).await;
+                todo.push(Part { tries: part.tries + 1, ..part });
+                continue;
             }
-            Err(Error::Content { sqlstate, message }) => {
-                connection.rollback().await?;
-                if ids.len() > 1 {
-                    let back = ids.split_off(ids.len() / 2);
-                    todo.extend([(back, None), (ids, None)]);
-                } else if refusal.is_none() {
-                    todo.push((ids, Some(format!("SQLSTATE {sqlstate}: {message}"))));
-                } else {
-                    return Err(Error::Content { sqlstate, message });
-                }
+            Err(Error::Content { sqlstate, message }) if part.refusal.is_none() => {
+                format!("SQLSTATE {sqlstate}: {message}")
             }
             Err(error) => return Err(error),
+        };
+        connection.rollback().await?;
+        if part.ids.len() > 1 {
+            let back = part.ids.split_off(part.ids.len() / 2);
+            todo.extend([Part { ids: back, tries: 0, ..part.clone() }, Part { tries: 0, ..part }]);
+        } else {
+            todo.push(Part { refusal: Some(refused), tries: 0, ..part });
         }
     }
     Ok(done)
 }
 
-/// One transaction. With a refusal, the database is known to refuse the only letter.
-async fn attempt(
-    connection: &mut Connection,
-    order: &Order,
-    ids: &[i64],
-    refusal: Option<&str>,
-) -> Result<Vec<Tried>, Error> {
+/// Letters that are redriven in one transaction.
+#[derive(Clone)]
+struct Part {
+    ids: Vec<i64>,
+    telling: Telling,
+    /// The database is known to refuse the only one of them.
+    refusal: Option<String>,
+    /// How often other transactions were in the way.
+    tries: u32,
+}
+
+/// One transaction.
+async fn attempt(connection: &mut Connection, order: &Order, part: &Part) -> Result<Vec<Tried>, Error> {
     let domain = connection.domain();
-    let sealed = connection.unsealed(ids).await?;
+    let sealed = connection.unsealed(&part.ids).await?;
     let mut batch = Batch { messages: sealed.iter().map(|letter| message(&domain, letter)).collect() };
-    if let Some(refusal) = refusal {
+    if let Some(refusal) = &part.refusal {
         batch = batch.rejected(Reason::Database, refusal);
     }
     if !order.is_rehearsal {
         connection.ensure_months(&batch).await?;
     }
-    let mut unit = connection.begin().await?;
-    let counts = unit.lock_dead_letters(ids).await?;
+    let mut unit = connection.begin().await?.telling(part.telling);
+    let counts = unit.lock_dead_letters(&part.ids).await?;
     let (letters, messages): (Vec<Sealed>, Vec<Message>) =
         sealed.into_iter().zip(batch.messages).filter(|(letter, _)| counts.contains_key(&letter.id)).unzip();
     let batch = Batch { messages };

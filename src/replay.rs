@@ -161,7 +161,7 @@ pub async fn replay(store: &Store, options: &Options, tell: &mut dyn FnMut(&Prog
     let identity = options.from.identity(incarnation).filter(|_| !options.is_rehearsal);
     let selection = options.selection.describe();
     let id = match &identity {
-        Some(identity) => derived_id(&format!("milepost:replay:{identity}:{selection}")),
+        Some(identity) => derived_id(&format!("milepost:replay:{identity}:{selection}:{:?}", options.telling)),
         None => Uuid::now_v7(),
     };
     let run = Run { id, incarnation, telling: options.telling, is_rehearsal: options.is_rehearsal };
@@ -213,7 +213,7 @@ async fn open(store: &Store, options: &Options, reached: Reached, effect: &mut E
     let selection = options.selection.clone();
     let domain = Arc::clone(&store.domain);
     Ok(match &options.from {
-        From::Store => Reader::Store(store::Reader::begin(effect, reached, selection).await?),
+        From::Store => Reader::Store(store::Reader::begin(effect, reached, selection, options.events_max).await?),
         From::Log(log) => Reader::File(file::Reader::begin(log, reached, domain, selection, options.events_max)?),
         From::Stream { source, first, last } => {
             let reader = stream::Reader::begin(source, (*first, *last), reached, selection, options.events_max).await?;
@@ -231,9 +231,7 @@ fn noted(counts: &Counts, reached: Reached) -> anyhow::Result<Noted> {
 /// What waited for something that came later is released, and what is derived later is derived, so that a replay is
 /// complete without a service beside it.
 async fn settle(effect: &mut Effect, counts: &mut Counts) -> anyhow::Result<()> {
-    if counts.applied + counts.waiting == 0 {
-        return Ok(());
-    }
+    // Also where nothing was new: an earlier run may have been killed just before this.
     let id = effect.run.id;
     let mut died = 0;
     loop {

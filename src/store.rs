@@ -127,12 +127,17 @@ impl Error {
         let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
         match (code, error.as_database_error()) {
             (Some(sqlstate), Some(database)) if is_content(&sqlstate) => {
-                Self::Content { sqlstate, message: format!("{} ({attempted})", database.message()) }
+                Self::Content { message: format!("{} ({attempted})", without_values(database.message())), sqlstate }
             }
             (Some(sqlstate), _) if is_contention(&sqlstate) => Self::Contended { sqlstate },
             _ => Self::Unavailable { attempted: attempted.to_owned(), source: error },
         }
     }
+}
+
+/// What Postgres says of a value it cannot read ends with the value.
+fn without_values(message: &str) -> &str {
+    message.find(": \"").and_then(|end| message.get(..end)).unwrap_or(message)
 }
 
 /// Class 22 (data), not-null, unique and check violations, program limits: the content will never fit.

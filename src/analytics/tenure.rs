@@ -161,10 +161,10 @@ impl Tenure {
         if left < ENOUGH {
             return Err(super::Error::NoTime);
         }
-        self.is_in_doubt.store(true, Ordering::Relaxed);
+        let was_in_doubt = self.is_in_doubt.swap(true, Ordering::Relaxed);
         let done = statement(sink.clone().with_deadline(left.saturating_sub(MARGIN))).await;
         if !matches!(done, Err(sink::Error::Silent { .. } | sink::Error::Unavailable { .. })) {
-            self.is_in_doubt.store(false, Ordering::Relaxed);
+            self.is_in_doubt.store(was_in_doubt, Ordering::Relaxed);
         }
         Ok(done?)
     }
@@ -228,6 +228,8 @@ mod tests {
         let done = tenure.fenced(&sink, async |_| -> Result<(), sink::Error> { Err(silent()) }).await;
         assert!(done.is_err() && tenure.is_in_doubt.load(Ordering::Relaxed));
         tenure.fenced(&sink, async |_| Ok(())).await.expect("nothing is wrong");
+        assert!(tenure.is_in_doubt.load(Ordering::Relaxed), "another one says nothing about that one");
+        let (tenure, sink) = held_for(Duration::from_secs(LEASE_SECONDS));
         let mut forgotten = Box::pin(tenure.fenced(&sink, async |_| std::future::pending::<Result<(), _>>().await));
         assert!(forgotten.as_mut().now_or_never().is_none());
         drop(forgotten);

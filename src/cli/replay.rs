@@ -103,7 +103,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         true => Box::pin(replaying).await,
         false => {
             let from = json!({"from": args.from, "type": args.types, "since": args.since, "until": args.until,
-                "user": args.user, "tell": args.tell});
+                "user": args.user.is_some(), "tell": args.tell});
             let change = Change::of("replay", "event_log", from);
             let tell = |summary: &Summary| json!({"summary": summary});
             audited(&store, &settings.operator(), &change, replaying, tell).await

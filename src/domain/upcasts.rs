@@ -179,7 +179,8 @@ fn personal(chains: &BTreeMap<String, Chain>, contracts: &[Contract]) -> BTreeSe
         contracts.iter().flat_map(|contract| contract.analytics.personal.iter().cloned()).collect();
     for step in chains.values().flat_map(|chain| chain.steps.iter().rev()) {
         match step {
-            Step::Rename { from, to } if to.last().is_some_and(|name| names.contains(name)) => {
+            // Also what moves into something personal.
+            Step::Rename { from, to } if to.iter().any(|name| names.contains(name)) => {
                 names.extend(from.last().cloned());
             }
             Step::Drop { field, is_personal: true } => names.extend(field.last().cloned()),

@@ -23,10 +23,11 @@ impl Frame {
         Self(framed(plain).into())
     }
 
-    /// A frame that was made earlier.
+    /// A frame that was made earlier; nothing, if these bytes are none.
     #[must_use]
-    pub const fn made(bytes: Bytes) -> Self {
-        Self(bytes)
+    pub fn made(bytes: Bytes) -> Option<Self> {
+        let (sum, rest) = bytes.split_at_checked(CHECKSUM_BYTES)?;
+        (checksum(rest) == sum).then_some(Self(bytes))
     }
 
     /// Its bytes.

@@ -249,7 +249,7 @@ async fn pick_up(connection: &mut Connection, run: &Run, positions: &[i64]) -> R
         let (batch, open) = unit.take_up_open(positions).await?;
         let mut ledger = Ledger::open(&batch);
         project_all(&mut unit, &batch, &mut ledger, Utc::now).await?;
-        unit.settle_open(&ledger, &open).await?;
+        unit.settle_open(&batch, &ledger, &open).await?;
         unit.wait(&batch, &ledger, run.id).await?;
         match run.is_rehearsal {
             true => unit.roll_back().await?,

@@ -5,6 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::batch::Message;
+use crate::derived_id::derived_id;
 use crate::envelope::parse_uuid;
 use crate::instant;
 
@@ -122,7 +123,8 @@ impl Selection {
         let time =
             |name: &str, time: Option<DateTime<Utc>>| time.map(|at| format!("{name} {}", instant::canonical(at)));
         let types = self.types.as_ref().map(|types| format!("type {}", types.0));
-        let user = self.user.map(|user| format!("user {user}"));
+        // Kept for long: tells people apart, and not who they are.
+        let user = self.user.map(|user| format!("user #{}", derived_id(&format!("milepost:replay:user:{user}"))));
         let parts = [time("since", self.since), time("until", self.until), types, user];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }

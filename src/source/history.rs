@@ -40,7 +40,8 @@ impl Source {
             Start::Sequence(start_sequence) => DeliverPolicy::ByStartSequence { start_sequence: start_sequence.max(1) },
             Start::Time(start_time) => DeliverPolicy::ByStartTime { start_time },
         };
-        let config = pull::OrderedConfig { deliver_policy, ..pull::OrderedConfig::default() };
+        let filter_subjects = self.domain.consumer.filter_subjects.clone();
+        let config = pull::OrderedConfig { deliver_policy, filter_subjects, ..pull::OrderedConfig::default() };
         let beginning = async {
             let name = &self.domain.stream.name;
             let stream = self.context.get_stream(name).await.map_err(|error| self.stream_error(&error))?;

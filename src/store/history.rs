@@ -116,17 +116,21 @@ impl Unit<'_> {
     }
 
     /// Writes down which of them have had their effect now, also in the books: they were stored without a contract.
-    pub(crate) async fn settle_open(&mut self, ledger: &Ledger, open: &[Open]) -> Result<(), Error> {
+    pub(crate) async fn settle_open(&mut self, batch: &Batch, ledger: &Ledger, open: &[Open]) -> Result<(), Error> {
         let applied = || open.iter().zip(&ledger.outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
+        let ended = || batch.messages.iter().zip(&ledger.outcomes).filter(|(_, outcome)| **outcome == Outcome::Applied);
+        // Without a contract nobody knew whom it is about.
+        let user = |message: &Message| message.content.as_ref().ok().and_then(|event| event.user_id);
         let sql = format!(
-            "update {} as log set processed_at = now()
-             from unnest($1::uuid[], $2::timestamptz[]) as applied (event_id, \"timestamp\")
+            "update {} as log set processed_at = now(), user_id = coalesce(log.user_id, applied.user_id)
+             from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as applied (event_id, \"timestamp\", user_id)
              where log.event_id = applied.event_id and log.\"timestamp\" = applied.\"timestamp\"",
             self.domain.event_log
         );
         sqlx::query(AssertSqlSafe(sql))
             .bind(applied().map(|(event, _)| event.event_id).collect::<Vec<_>>())
             .bind(applied().map(|(event, _)| event.at).collect::<Vec<_>>())
+            .bind(ended().map(|(message, _)| user(message).map(|id| id.to_string())).collect::<Vec<_>>())
             .execute(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("settle stored events", error))?;

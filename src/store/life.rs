@@ -135,6 +135,13 @@ impl Connection {
         found.map_err(|error| Error::classify("look for the event in the store", error))
     }
 
+    /// Whether an event of this id was taken whose claim was pruned, or whose month was dropped.
+    pub(crate) async fn is_remembered(&mut self, event: Uuid) -> Result<bool, Error> {
+        let sql = "select exists (select from event_ids where event_id = $1)";
+        let found = sqlx::query_scalar(sql).bind(event).fetch_one(&mut self.pg).await;
+        found.map_err(|error| Error::classify("look for the id among those that were taken", error))
+    }
+
     /// The claims on its id.
     pub(crate) async fn claims(&mut self, event: Uuid) -> Result<Vec<Claim>, Error> {
         let sql = "select consumer_id, processed_at, success, error_message from event_deduplication

@@ -1,6 +1,6 @@
 //! Dead letters on their way through the pipeline once more: locked, and closed or kept with what is wrong now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -41,6 +41,18 @@ impl Connection {
         .fetch_all(self.pg())
         .await
         .map_err(|error| Error::classify("read dead letters", error))
+    }
+}
+
+impl Connection {
+    /// Those of the dead letters that no message of the stream counts for: only a replay met them.
+    pub(crate) async fn unheard(&mut self, ids: &[i64]) -> Result<HashSet<i64>, Error> {
+        let found: Vec<i64> = sqlx::query_scalar("select id from dead_letters where id = any($1) and count = 0")
+            .bind(ids)
+            .fetch_all(self.pg())
+            .await
+            .map_err(|error| Error::classify("look which dead letters a replay met", error))?;
+        Ok(found.into_iter().collect())
     }
 }
 
