@@ -90,9 +90,10 @@ async fn two_at_the_same_events_pick_each_up_once() {
     world.publish_events(&events).await;
     assert_eq!(world.drain(&[])["unrouted"], 50);
     put_back(&files);
+    // In a mode that takes no transaction id: they wait for what may still be stored before they begin.
     let mut held = world.postgres().await;
     let mut held = held.begin().await.expect("a transaction");
-    sqlx::query("lock table buddy_checkins").execute(&mut *held).await.expect("a lock");
+    sqlx::query("lock table buddy_checkins in share mode").execute(&mut *held).await.expect("a lock");
     let replays: Vec<_> = ["*", "buddy.*"]
         .into_iter()
         .map(|types| {
