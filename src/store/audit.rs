@@ -45,27 +45,32 @@ const RECOGNISE: &str = "
                                               and waits.waiting_since = log.created_at) then 'waiting'
                                else 'unrouted' end
                    from {log} as log
-                   where log.event_id = messages.event_id and log.\"timestamp\" = messages.\"timestamp\"
-                     and log.stream_sequence = sequence and log.received_at = messages.received_at) end
-    from unnest($1::int8[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) with ordinality
-        as messages (sequence, fingerprint, event_id, \"timestamp\", received_at, number)
+                   where log.event_id = messages.event_id and log.stream_sequence = sequence
+                     and log.received_at = messages.received_at) end
+    from unnest($1::int8[], $2::uuid[], $3::uuid[], $4::timestamptz[]) with ordinality
+        as messages (sequence, fingerprint, event_id, received_at, number)
     order by number";
 
 impl Connection {
     /// Messages that were handled according to the tables, with how they were booked at first; nothing for the others.
     pub(crate) async fn recognise(&mut self, batch: &Batch) -> Result<Vec<Option<Outcome>>, Error> {
         let messages = || batch.messages.iter();
-        let event = |message: &Message| message.content.as_ref().ok().map(|event| (event.id, event.timestamp));
+        // Stored before there was a contract, it may not fit the one that there is now.
+        let id = |message: &Message| match &message.content {
+            Ok(event) => Some(event.id),
+            Err(rejection) => rejection.event_id,
+        };
         let asking = async {
-            sqlx::query_as::<_, (bool, Option<String>)>(AssertSqlSafe(RECOGNISE.replace("{log}", &self.domain.event_log)))
-                .bind(messages().map(sequence).collect::<Vec<_>>())
-                .bind(messages().map(|message| fingerprint(&message.subject, &message.payload)).collect::<Vec<_>>())
-                .bind(messages().map(|message| event(message).map(|(id, _)| id)).collect::<Vec<_>>())
-                .bind(messages().map(|message| event(message).map(|(_, at)| at)).collect::<Vec<_>>())
-                .bind(messages().map(|message| message.published_at).collect::<Vec<_>>())
-                .fetch_all(&mut self.pg)
-                .await
-                .map_err(|error| Error::classify("look up what was handled", error))
+            sqlx::query_as::<_, (bool, Option<String>)>(AssertSqlSafe(
+                RECOGNISE.replace("{log}", &self.domain.event_log),
+            ))
+            .bind(messages().map(sequence).collect::<Vec<_>>())
+            .bind(messages().map(|message| fingerprint(&message.subject, &message.payload)).collect::<Vec<_>>())
+            .bind(messages().map(id).collect::<Vec<_>>())
+            .bind(messages().map(|message| message.published_at).collect::<Vec<_>>())
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look up what was handled", error))
         };
         let found = within(ANSWER_SECONDS_MAX, "looking up what was handled", asking).await?;
         let outcome = |(message, (is_dead, label)): (&Message, (bool, Option<String>))| {

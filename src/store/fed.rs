@@ -110,10 +110,10 @@ impl Connection {
              order by first_position"
         );
         sqlx::query_as(AssertSqlSafe(sql))
-        .bind(generation)
-        .fetch_all(&mut self.pg)
-        .await
-        .map_err(|error| Error::classify("look for outdated ranges", error))
+            .bind(generation)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look for outdated ranges", error))
     }
 
     /// Merges small ranges that were fed a while ago, so that years of them stay few: neighbours within the same
