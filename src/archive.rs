@@ -13,8 +13,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::store::archive::{Dropping, Month};
+use crate::store::archive::{Dropping, Extent, Month};
+use crate::store::audit_logs::{Change, Operator};
 use crate::store::{Connection, Error};
 use file::Writing;
 use line::line;
@@ -55,9 +57,17 @@ pub async fn archive(connection: &mut Connection, month: &Month, folder: &Path) 
     let Some(extent) = connection.extent(month).await? else {
         return Ok(None);
     };
-    let name = format!("{}-{}-{}.ndjson.zst", month.partition, extent.first_position, extent.last_position);
+    let stem = format!("{}-{}-{}", month.partition, extent.first_position, extent.last_position);
+    let mut name = format!("{stem}.ndjson.zst");
     if let Some(known) = file::find(folder, &name)? {
-        return Ok(Some(known));
+        if is_of(&known, &extent) {
+            return Ok(Some(known));
+        }
+        // An event in between was withdrawn or added since. What is in the folder stays: it may be the only copy.
+        name = format!("{stem}-{}.ndjson.zst", extent.events);
+        if let Some(known) = file::find(folder, &name)? {
+            return Ok(Some(known));
+        }
     }
     let mut writing = Writing::begin(folder, &name)?;
     let mut after = extent.first_position - 1;
@@ -88,6 +98,10 @@ pub async fn archive(connection: &mut Connection, month: &Month, folder: &Path) 
     Ok(Some(manifest))
 }
 
+fn is_of(known: &Manifest, extent: &Extent) -> bool {
+    i64::try_from(known.events) == Ok(extent.events)
+}
+
 /// Drops a month whose file was proved. Its ids are kept, so that no event of it is taken again.
 ///
 /// # Errors
@@ -98,13 +112,20 @@ pub async fn drop_month(
     month: &Month,
     folder: &Path,
     manifest: &Manifest,
+    operator: &Operator,
 ) -> anyhow::Result<()> {
+    let details = json!({"month": month.partition, "events": manifest.events, "file": manifest.file});
+    let change = Change::of("archive.drop", "event_log", details);
     file::verify(folder, manifest)?;
     connection.keep_ids(month).await?;
     let kept = connection.extent(month).await?;
     for _ in 0..TRIES_MAX {
-        match connection.drop_month(month, manifest, kept.as_ref()).await {
+        match connection.drop_month(month, manifest, kept.as_ref(), (operator, &change)).await {
             Ok(Dropping::Dropped) => return Ok(()),
+            Ok(Dropping::Needed) => anyhow::bail!(
+                "tables are being made anew from {}, it was not dropped\n  hint: try again when `milepost rebuild` is done",
+                month.partition
+            ),
             Ok(Dropping::Changed) => anyhow::bail!(
                 "events were added to {} while it was archived, nothing was dropped\n  hint: archive it again",
                 month.partition

@@ -1,15 +1,19 @@
 //! The audit: which messages of the stream were never handled, and whether it is still the stream that the books are
 //! about. Only arithmetic on ranges of sequences: it costs as much as there are gaps, however long the stream is.
 
-use chrono::Utc;
+pub(crate) mod remembered;
 
-use crate::batch::{Batch, Ledger};
+use chrono::Utc;
+use serde_json::json;
+
+use crate::batch::Batch;
 use crate::domain::Domain;
 use crate::event::Outcome;
 use crate::metrics;
 use crate::pipeline::{Run, process_or_bisect, totals};
 use crate::source::{self, Source, Standing, StreamState};
-use crate::store::{Connection, Incarnation, TRANSACTION_SECONDS_MAX, within};
+use crate::store::audit_logs::{Change, Operator};
+use crate::store::{Connection, Incarnation};
 
 /// Closed ranges of sequences, ascending.
 pub type Ranges = Vec<(u64, u64)>;
@@ -101,28 +105,8 @@ pub async fn fill(
 ) -> anyhow::Result<Vec<(Outcome, u64)>> {
     let sequences: Vec<u64> = held.iter().flat_map(|(low, high)| *low..=*high).take(FILL_MESSAGES_MAX).collect();
     let batch = Batch { messages: source.messages(&sequences).await? };
-    let recognised = connection.recognise(&batch).await?;
-    let (mut known, mut outcomes, mut unknown) = (Batch::default(), Vec::new(), Batch::default());
-    for (message, outcome) in batch.messages.into_iter().zip(recognised) {
-        match outcome {
-            Some(outcome) => {
-                known.messages.push(message);
-                outcomes.push(outcome);
-            }
-            None => unknown.messages.push(message),
-        }
-    }
-    let mut done = Vec::new();
-    if !known.messages.is_empty() {
-        let mut ledger = Ledger { outcomes, ..Ledger::default() };
-        let booking = async {
-            let mut unit = connection.begin().await?;
-            unit.record(&known, &mut ledger, run.incarnation).await?;
-            unit.commit().await
-        };
-        within(TRANSACTION_SECONDS_MAX, "booking what was handled", booking).await?;
-        done.push(ledger);
-    }
+    let (remembered, unknown) = remembered::book(connection, run, batch).await?;
+    let mut done = vec![remembered];
     let processing = process_or_bisect(connection, run, &unknown, Utc::now, &mut done);
     let processed = Box::pin(processing).await;
     done.iter().for_each(metrics::counted_by_domain);
@@ -134,10 +118,11 @@ pub async fn fill(
 ///
 /// # Errors
 /// When one of the two cannot be asked.
-pub async fn write_off(connection: &mut Connection, source: &Source) -> anyhow::Result<u64> {
+pub async fn write_off(connection: &mut Connection, source: &Source, operator: &Operator) -> anyhow::Result<u64> {
     let incarnation = source.incarnation().await?;
     let audit = look_at_all(connection, source).await?;
-    connection.write_off(incarnation, &audit.gone).await?;
+    let change = Change::of("prove.write_off", "handled_sequences", json!({"messages": audit.lost}));
+    connection.write_off(incarnation, &audit.gone, (operator, &change)).await?;
     Ok(audit.lost)
 }
 

@@ -108,6 +108,8 @@ pub struct Ledger {
     pub repeats: Vec<(usize, usize)>,
     /// Per outcome, the messages whose sequence had not been handled before; set when the batch is recorded.
     pub recorded: HashMap<Outcome, u64>,
+    /// The outcomes are those of long ago, of which only the record was lost: nothing has its effect by them.
+    pub is_remembered: bool,
 }
 
 impl Ledger {

@@ -58,6 +58,7 @@ pub async fn rebuild(store: &Store, order: Order, progress: impl Progress) -> Re
         return Err(Error::Refused(refusal));
     }
     let mut connection = alone_at_it(store, NEXT).await?;
+    connection.verify_whole().await?; // no month can be dropped from here on
     let obstacles = connection.obstacles(&order.plan.names()).await?;
     if !obstacles.is_empty() {
         return Err(Error::Refused(format!("these tables cannot be rebuilt: {}", obstacles.join("; "))));

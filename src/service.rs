@@ -282,7 +282,7 @@ fn spawn(tasks: &mut JoinSet<(&'static str, anyhow::Result<()>)>, options: &Opti
         let shared = shared.clone();
         tasks.spawn(async move { ("analytics", feeder::feed_for_ever(shared, sink).await) });
     }
-    if parts.audit {
+    if parts.audit || parts.project || parts.outbox {
         let shared = shared.clone();
         tasks.spawn(async move { ("audit", auditor::audit_for_ever(shared).await) });
     }

@@ -1,7 +1,7 @@
 //! Files of an archive: written whole or not at all, and proved by reading them back.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -41,7 +41,7 @@ impl Content {
 impl Writing {
     pub(super) fn begin(folder: &Path, name: &str) -> anyhow::Result<Self> {
         let path = folder.join(partial(name));
-        let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file = private(&path).with_context(|| format!("cannot write {}", path.display()))?;
         let mut lines = zstd::Encoder::new(file, LEVEL)?;
         lines.include_checksum(true)?;
         Ok(Self { folder: folder.to_owned(), name: name.to_owned(), lines, content: Content::default() })
@@ -62,6 +62,19 @@ impl Writing {
         std::fs::rename(&path, self.folder.join(&self.name))?;
         Ok((lines, sha256))
     }
+}
+
+/// Whole documents are nobody's but the operator's. One that was left half written is made anew, with its rights.
+fn private(path: &Path) -> std::io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Writes the manifest: from now on the file is an archive.

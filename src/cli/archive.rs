@@ -4,12 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, Utc};
-use serde_json::json;
 
 use super::{Settings, print};
 use crate::archive::{archive, drop_month};
 use crate::error::Failure;
-use crate::store::audit_logs::Change;
 
 /// Arguments of `milepost archive`.
 #[derive(Debug, clap::Args)]
@@ -59,9 +57,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         };
         print(&format!("{}: {} events in {}", month.partition, manifest.events, manifest.file))?;
         if args.drop {
-            drop_month(&mut connection, &month, &args.to, &manifest).await?;
-            let dropped = json!({"month": month.partition, "events": manifest.events, "file": manifest.file});
-            connection.audit(&operator, &Change::of("archive.drop", "event_log", dropped)).await?;
+            drop_month(&mut connection, &month, &args.to, &manifest, &operator).await?;
             print(&format!("{}: dropped", month.partition))?;
         }
     }

@@ -45,9 +45,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     }
     let source = settings.source(domain).await?;
     if args.write_off {
-        let gone = audit::write_off(&mut connection, &source).await?;
-        let change = Change::of("prove.write_off", "handled_sequences", json!({"messages": gone}));
-        connection.audit(&settings.operator(), &change).await?;
+        let gone = audit::write_off(&mut connection, &source, &settings.operator()).await?;
         tracing::warn!(messages = gone, "written off: lost before they were handled");
     }
     let mut proof = prove::prove(&mut connection, &source).await?;

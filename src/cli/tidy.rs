@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::audited::audited;
 use super::{Settings, print};
 use crate::error::Failure;
 use crate::retention::prune;
@@ -23,7 +24,8 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         print("stream.toml has no retention.claims: claims are kept for ever, and there is nothing to prune")?;
         return Ok(ExitCode::SUCCESS);
     };
-    let mut connection = settings.store(domain)?.connect().await?;
+    let store = settings.store(domain)?;
+    let mut connection = store.connect().await?;
     super::verify_version(&mut connection).await?;
     let kept = humantime::format_duration(claims);
     if args.dry_run {
@@ -32,16 +34,13 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
         print(&format!("{count} claims are older than {kept} and would shrink to their ids"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    match prune(&mut connection, claims, |_| true).await? {
-        Some(count) => {
-            let change = Change::of("tidy", "event_deduplication", json!({"claims": count}));
-            connection.audit(&settings.operator(), &change).await?;
-            print(&format!("pruned {count} claims older than {kept}; their ids are kept"))?;
-        }
-        None => {
-            let hint = "hint: a running service prunes by itself";
-            return Err(anyhow::anyhow!("another process is at it\n  {hint}").into());
-        }
-    }
+    let change = Change::of("tidy", "event_deduplication", json!({}));
+    let pruning = async {
+        let hint = "hint: a running service prunes by itself";
+        let pruned = prune(&mut connection, claims, |_| true).await?;
+        Ok(pruned.ok_or_else(|| anyhow::anyhow!("another process is at it\n  {hint}"))?)
+    };
+    let count = audited(&store, &settings.operator(), &change, pruning, |count| json!({ "claims": count })).await?;
+    print(&format!("pruned {count} claims older than {kept}; their ids are kept"))?;
     Ok(ExitCode::SUCCESS)
 }

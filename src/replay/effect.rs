@@ -7,6 +7,7 @@ use chrono::Utc;
 use uuid::Uuid;
 
 use super::{Counts, Page};
+use crate::audit::remembered::book_lost;
 use crate::batch::{Batch, Ledger};
 use crate::decode::decode_stored;
 use crate::event::{Outcome, Reason, Route};
@@ -120,6 +121,7 @@ impl Effect {
         }
         let run = self.run;
         let processing = async |connection: &mut Connection| {
+            book_lost(connection, &run, &batch).await?;
             let mut done = Vec::new();
             process_or_bisect(connection, &run, &batch, Utc::now, &mut done).await.map(|()| done)
         };

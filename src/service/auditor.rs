@@ -61,11 +61,21 @@ async fn pass(
         Some(connection) => connection,
         None => connection.insert(shared.store.connect().await?),
     };
+    if !shared.parts.audit {
+        // Another process audits. Whether it is still the stream of the books, everybody sees for themselves.
+        halt(shared, audit::breach(connection, &shared.source).await?.as_ref());
+        return Ok(None);
+    }
     let audit = audit::look(connection, &shared.source).await?;
     metrics::audited(&audit);
     tell(shared, &audit, lost);
     let is_ours = audit.broken.is_none() && !audit.held.is_empty() && audit::can_fill(&shared.domain);
     if !is_ours || !connection.may_fill().await? {
+        return Ok(None);
+    }
+    // Another process may have filled until just now.
+    let audit = audit::look(connection, &shared.source).await?;
+    if audit.broken.is_some() || audit.held.is_empty() {
         return Ok(None);
     }
     tracing::warn!(
@@ -84,20 +94,25 @@ async fn pass(
     Ok(Some(began.elapsed()))
 }
 
-/// Says what was found: a stream that is not the one of the books stops all fetching, what is lost is noted.
-fn tell(shared: &Shared, audit: &Audit, lost: &mut Lost) {
-    let has_changed = shared.halt.set(audit.broken.is_some());
-    match &audit.broken {
+/// A stream that is not the one of the books stops all fetching and publishing.
+fn halt(shared: &Shared, broken: Option<&String>) {
+    let has_changed = shared.halt.set(broken.is_some());
+    match broken {
         Some(problem) => {
             shared.health.trouble("audit", problem.clone());
             if has_changed {
-                tracing::error!(problem, "nothing is taken from the stream any more");
+                tracing::error!(problem, "nothing is taken from the stream any more, and nothing published to it");
             }
         }
         None => {
             shared.health.well("audit");
         }
     }
+}
+
+/// Says what was found, and what is lost.
+fn tell(shared: &Shared, audit: &Audit, lost: &mut Lost) {
+    halt(shared, audit.broken.as_ref());
     // Seen twice: what a worker had in hand when it was deleted may be handled yet.
     let is_told = audit.lost > 0 && audit.lost == lost.seen;
     if is_told {

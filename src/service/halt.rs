@@ -1,8 +1,8 @@
-//! A halt: while it is called, nothing is taken from the stream.
+//! A halt: while it is called, nothing is taken from the stream, and nothing published to it.
 
 use tokio::sync::watch;
 
-/// Called by the one who audits, heeded by those who fetch.
+/// Called by the one who audits, heeded by those who fetch and publish.
 #[derive(Debug, Clone)]
 pub(crate) struct Halt(watch::Sender<bool>);
 

@@ -17,6 +17,11 @@ pub(super) async fn relay_for_ever(shared: Shared) -> anyhow::Result<()> {
     let mut relay = Relay::default();
     let mut trouble = Pause::default();
     loop {
+        // A stream that lost its end gives used sequences anew: each message more makes that worse.
+        tokio::select! {
+            () = shared.stop.cancelled() => return Ok(()),
+            () = shared.halt.lifted() => {}
+        }
         let pause = match try_pass(&shared, &mut relay, &mut connection).await {
             Ok(done) => {
                 shared.health.well("outbox");

@@ -3,6 +3,8 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, FromRow};
 
+use super::audit_logs::{Change, Operator};
+use super::fed::REPLACEABLE;
 use super::{Connection, Error, Unit, execute};
 use crate::archive::Manifest;
 
@@ -26,6 +28,8 @@ pub struct Extent {
     pub first_time: DateTime<Utc>,
     /// The latest.
     pub last_time: DateTime<Utc>,
+    /// How many events it has.
+    pub events: i64,
 }
 
 /// An event as it was received.
@@ -43,6 +47,8 @@ pub(crate) enum Dropping {
     Dropped,
     /// It holds something else than the file.
     Changed,
+    /// Tables are being made anew from it.
+    Needed,
 }
 
 /// What stands against dropping a month, in words.
@@ -64,7 +70,8 @@ const OBJECTIONS: [(&str, &str); 4] = [
     ),
     (
         "ranges in ClickHouse are to be replaced\n  hint: `milepost run --until-idle`",
-        "exists (select from feed_outdated)",
+        "exists (select from feed_outdated join feed_ranges on position between first_position and last_position
+                 join feed_generations using (generation) where state = 'current' and {replaceable})",
     ),
 ];
 
@@ -89,7 +96,7 @@ impl Connection {
     pub(crate) async fn extent(&mut self, month: &Month) -> Result<Option<Extent>, Error> {
         let sql = format!(
             "select min(position) as first_position, max(position) as last_position, min(\"timestamp\") as first_time,
-                 max(\"timestamp\") as last_time
+                 max(\"timestamp\") as last_time, count(*) as events
              from {} having count(*) > 0",
             month.partition
         );
@@ -123,10 +130,11 @@ impl Connection {
 
     /// Why a month must not be dropped; empty when it may be.
     pub(crate) async fn objections(&mut self, month: &Month) -> Result<Vec<&'static str>, Error> {
-        let last = self.extent(month).await?.map_or(0, |extent| extent.last_position);
+        let last = self.extent_end(month).await?.unwrap_or(0);
         let first_day = month.month.and_hms_opt(0, 0, 0).unwrap_or_default().and_utc();
         let mut objections = Vec::new();
         for (objection, condition) in OBJECTIONS {
+            let condition = condition.replace("{replaceable}", REPLACEABLE);
             let sql = format!("select ({condition}) and $1::timestamptz is not null and $2::int8 is not null");
             let holds: bool = sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(first_day)
@@ -156,12 +164,13 @@ impl Connection {
     }
 
     /// Drops a month, if it is still what was archived. Nobody else reads or writes the store in this moment; who waits
-    /// for it longer than a moment makes us give up.
+    /// for it longer than a moment makes us give up. The row in the audit log stands and falls with it.
     pub(crate) async fn drop_month(
         &mut self,
         month: &Month,
         manifest: &Manifest,
         kept: Option<&Extent>,
+        (operator, change): (&Operator, &Change),
     ) -> Result<Dropping, Error> {
         let last = kept.map(|extent| extent.last_position);
         let described = format!(
@@ -172,6 +181,10 @@ impl Connection {
             month.partition
         );
         execute(&mut self.pg, "begin").await?;
+        if !self.no_rebuild().await? {
+            self.rollback().await?;
+            return Ok(Dropping::Needed);
+        }
         // Read before anybody is kept waiting; what is added after this shows in the last position.
         let is_described = sqlx::query(AssertSqlSafe(described))
             .bind(&month.partition)
@@ -186,6 +199,7 @@ impl Connection {
             .map_err(|error| Error::classify("note an archive", error))?
             .rows_affected()
             == 1;
+        self.audit(operator, change).await?;
         execute(&mut self.pg, "set local lock_timeout = '300ms'").await?;
         let lock = format!("lock table {} in access exclusive mode", self.domain.event_log);
         self.run(&lock).await?;

@@ -3,15 +3,17 @@
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
+use super::audit_logs::{Change, Operator};
 use super::bury::{fingerprint, sequence};
-use super::{ANSWER_SECONDS_MAX, Connection, Error, Incarnation, within};
+use super::{ANSWER_SECONDS_MAX, Connection, Error, Incarnation, execute, within};
 use crate::batch::{Batch, Message};
 use crate::event::{Outcome, Route};
 
 /// Ranges named; beyond, they are only counted.
 const RANGES_MAX: i64 = 10_000;
-/// Of the newest stored events so many are looked at for one that came from the stream.
-const NEWEST_MAX: i64 = 100;
+/// Of the newest stored events so many are looked at, at most, for one that came from the stream: mostly it is the first,
+/// but a replay from elsewhere may have brought many since.
+const NEWEST_MAX: i64 = 100_000;
 /// Advisory lock of the one that fills, held by its session.
 const AUDIT_LOCK: i64 = 0x6d69_6c65_0036;
 
@@ -25,45 +27,57 @@ const UNHANDLED: &str = "
         select unnest(int8multirange(int8range($3, $4, '[]')) - sequences) as part from booked)
     select lower(part), upper(part) - 1, (sum(upper(part) - lower(part)) over ())::int8 from parts order by 1 limit $5";
 
-/// A letter that spans the sequence has counted it. An event that this very message brought was projected in the same
-/// transaction, or waited at first and was booked over when it was released.
+/// How a message was booked at first; what became of it later was booked over, and these rows have no sequences and are
+/// there still. A letter that spans the sequence has counted it. One that begins with it and has other bytes holds an event
+/// that died when it was released. Of an event that this very message brought: projected in the same transaction, or waiting
+/// since then; what was projected later and had not waited, or waits since later, came before its contract.
 const RECOGNISE: &str = "
     select exists (select from dead_letters as letter
                    where letter.fingerprint = messages.fingerprint and sequence between first_seq and last_seq),
-        (select log.processed_at is not distinct from log.created_at from {log} as log
-         where log.event_id = messages.event_id and log.\"timestamp\" = messages.\"timestamp\"
-           and log.stream_sequence = sequence and log.received_at = messages.received_at)
-    from unnest($1::int8[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[]) with ordinality
-        as messages (sequence, fingerprint, event_id, \"timestamp\", received_at, number)
+        case when exists (select from dead_letters as letter
+                          where letter.event_id = messages.event_id and letter.first_seq = sequence
+                            and letter.fingerprint <> messages.fingerprint)
+             then 'waiting'
+             else (select case when log.processed_at = log.created_at then 'applied'
+                               when exists (select from waiting_events as waits where waits.event_id = log.event_id
+                                              and waits.waiting_since = log.created_at)
+                                 or exists (select from released_waits as waits where waits.event_id = log.event_id
+                                              and waits.waiting_since = log.created_at) then 'waiting'
+                               else 'unrouted' end
+                   from {log} as log
+                   where log.event_id = messages.event_id and log.stream_sequence = sequence
+                     and log.received_at = messages.received_at) end
+    from unnest($1::int8[], $2::uuid[], $3::uuid[], $4::timestamptz[]) with ordinality
+        as messages (sequence, fingerprint, event_id, received_at, number)
     order by number";
 
 impl Connection {
     /// Messages that were handled according to the tables, with how they were booked at first; nothing for the others.
     pub(crate) async fn recognise(&mut self, batch: &Batch) -> Result<Vec<Option<Outcome>>, Error> {
         let messages = || batch.messages.iter();
-        let event = |message: &Message| message.content.as_ref().ok().map(|event| (event.id, event.timestamp));
+        // Stored before there was a contract, it may not fit the one that there is now.
+        let id = |message: &Message| match &message.content {
+            Ok(event) => Some(event.id),
+            Err(rejection) => rejection.event_id,
+        };
         let asking = async {
-            sqlx::query_as::<_, (bool, Option<bool>)>(AssertSqlSafe(RECOGNISE.replace("{log}", &self.domain.event_log)))
-                .bind(messages().map(sequence).collect::<Vec<_>>())
-                .bind(messages().map(|message| fingerprint(&message.subject, &message.payload)).collect::<Vec<_>>())
-                .bind(messages().map(|message| event(message).map(|(id, _)| id)).collect::<Vec<_>>())
-                .bind(messages().map(|message| event(message).map(|(_, at)| at)).collect::<Vec<_>>())
-                .bind(messages().map(|message| message.published_at).collect::<Vec<_>>())
-                .fetch_all(&mut self.pg)
-                .await
-                .map_err(|error| Error::classify("look up what was handled", error))
+            sqlx::query_as::<_, (bool, Option<String>)>(AssertSqlSafe(
+                RECOGNISE.replace("{log}", &self.domain.event_log),
+            ))
+            .bind(messages().map(sequence).collect::<Vec<_>>())
+            .bind(messages().map(|message| fingerprint(&message.subject, &message.payload)).collect::<Vec<_>>())
+            .bind(messages().map(id).collect::<Vec<_>>())
+            .bind(messages().map(|message| message.published_at).collect::<Vec<_>>())
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look up what was handled", error))
         };
         let found = within(ANSWER_SECONDS_MAX, "looking up what was handled", asking).await?;
-        let outcome = |(message, (is_dead, at_once)): (&Message, (bool, Option<bool>))| {
-            let route = message.content.as_ref().map(|event| event.route);
-            match (is_dead, at_once, route) {
-                (true, _, _) => Some(Outcome::DeadLetter),
-                (false, None, _) | (_, _, Err(_)) => None,
-                (_, Some(_), Ok(Route::Unrouted)) => Some(Outcome::Unrouted),
-                (_, Some(_), Ok(Route::Own)) => Some(Outcome::Own),
-                (_, Some(true), Ok(Route::Contract(_))) => Some(Outcome::Applied),
-                (_, Some(false), Ok(Route::Contract(_))) => Some(Outcome::Waiting),
-            }
+        let outcome = |(message, (is_dead, label)): (&Message, (bool, Option<String>))| {
+            let label = if is_dead { Outcome::DeadLetter.label().to_owned() } else { label? };
+            let is_own = message.content.as_ref().is_ok_and(|event| event.route == Route::Own);
+            let booked = Outcome::ALL.into_iter().find(|outcome| outcome.label() == label)?;
+            Some(if is_own && booked == Outcome::Unrouted { Outcome::Own } else { booked })
         };
         Ok(messages().zip(found).map(outcome).collect())
     }
@@ -141,9 +155,16 @@ impl Connection {
         within(ANSWER_SECONDS_MAX, "asking to be the one that audits", asking).await
     }
 
-    /// Gives up messages that the stream holds no more: they are missed no longer.
-    pub(crate) async fn write_off(&mut self, incarnation: Incarnation, gone: &[(u64, u64)]) -> Result<(), Error> {
+    /// Gives up messages that the stream holds no more: they are missed no longer. The row in the audit log stands and falls
+    /// with it.
+    pub(crate) async fn write_off(
+        &mut self,
+        incarnation: Incarnation,
+        gone: &[(u64, u64)],
+        (operator, change): (&Operator, &Change),
+    ) -> Result<(), Error> {
         let bound = |sequence: &u64| i64::try_from(*sequence).unwrap_or(i64::MAX - 1);
+        execute(&mut self.pg, "begin").await?;
         sqlx::query(
             "insert into written_off_sequences (stream, incarnation, sequences)
              select $1, $2, range_agg(int8range(low, high, '[]')) from unnest($3::int8[], $4::int8[]) as gone (low, high)
@@ -155,7 +176,8 @@ impl Connection {
         .bind(gone.iter().map(|(_, high)| bound(high)).collect::<Vec<_>>())
         .execute(&mut self.pg)
         .await
-        .map(|_| ())
-        .map_err(|error| Error::classify("write off what is lost", error))
+        .map_err(|error| Error::classify("write off what is lost", error))?;
+        self.audit(operator, change).await?;
+        execute(&mut self.pg, "commit").await
     }
 }

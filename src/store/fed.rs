@@ -24,6 +24,10 @@ pub(crate) struct Fed {
     pub(crate) stored: i64,
 }
 
+/// Of a row of `feed_ranges`: the store could give all of it again. Archived events it could not.
+pub(super) const REPLACEABLE: &str = "not exists (
+    select from event_archives where positions && int8multirange(int8range(first_position, last_position, '[]')))";
+
 impl Connection {
     /// Fed ranges of a generation from a position on, with what the store has in each. They are few: old ones are merged.
     pub(crate) async fn fed_ranges(&mut self, generation: i32, from: i64) -> Result<Vec<Fed>, Error> {
@@ -99,18 +103,17 @@ impl Connection {
     /// Ranges with positions that changed after they were sealed; not those with archived events, which the store could not
     /// give again.
     pub(crate) async fn outdated(&mut self, generation: i32) -> Result<Vec<(i64, i64)>, Error> {
-        sqlx::query_as(
+        let sql = format!(
             "select distinct first_position, last_position from feed_outdated
              join feed_ranges on position between first_position and last_position
-             where generation = $1 and fed_at is not null
-               and not exists (select from event_archives
-                               where positions && int8multirange(int8range(first_position, last_position, '[]')))
-             order by first_position",
-        )
-        .bind(generation)
-        .fetch_all(&mut self.pg)
-        .await
-        .map_err(|error| Error::classify("look for outdated ranges", error))
+             where generation = $1 and fed_at is not null and {REPLACEABLE}
+             order by first_position"
+        );
+        sqlx::query_as(AssertSqlSafe(sql))
+            .bind(generation)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look for outdated ranges", error))
     }
 
     /// Merges small ranges that were fed a while ago, so that years of them stay few: neighbours within the same

@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
+use super::fed::REPLACEABLE;
 use super::horizon::Horizon;
 use super::{ANSWER_SECONDS_MAX, Connection, Error, TRANSACTION_SECONDS_MAX, within};
 use crate::feed::{Known, Range, Stored};
@@ -154,7 +155,7 @@ impl Connection {
              and not exists (select from feed_ranges join feed_generations using (generation)
                              where state = 'current' and fed_at is null)
              and not exists (select from feed_outdated join feed_ranges on position between first_position and last_position
-                             join feed_generations using (generation) where state = 'current')",
+                             join feed_generations using (generation) where state = 'current' and {REPLACEABLE})",
             self.domain.event_log
         );
         let is_fed: bool = sqlx::query_scalar(AssertSqlSafe(sql))

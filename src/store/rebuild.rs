@@ -58,6 +58,15 @@ impl Connection {
         }
     }
 
+    /// Whether nobody rebuilds, and nobody begins to before the end of this transaction.
+    pub(crate) async fn no_rebuild(&mut self) -> Result<bool, Error> {
+        let answer = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)").bind(REBUILD_LOCK);
+        answer
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("ask whether tables are being rebuilt", error))
+    }
+
     /// Waits for the batches in flight and keeps others from beginning, until [`Self::let_go`]. The lock is the session's:
     /// transactions of this connection go on, and what they commit is there when the others do.
     ///

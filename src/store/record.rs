@@ -107,7 +107,7 @@ impl Unit<'_> {
             if is_fresh {
                 ledger.recorded.insert(outcome, u64::try_from(count).unwrap_or_default());
                 dead.extend(sequences);
-            } else {
+            } else if !ledger.is_remembered {
                 self.revive(batch, outcome, &sequences).await?;
             }
         }
@@ -118,10 +118,22 @@ impl Unit<'_> {
     /// lost, and what was wrong was mended meanwhile. The letter is resolved, the books follow.
     async fn revive(&mut self, batch: &Batch, outcome: Outcome, sequences: &[i64]) -> Result<(), Error> {
         let is_meant = |message: &&Message| sequence(message).is_some_and(|sequence| sequences.contains(&sequence));
-        let revived = batch.messages.iter().filter(is_meant);
-        let fingerprints: Vec<Uuid> = revived.map(|message| fingerprint(&message.subject, &message.payload)).collect();
+        let revived = || batch.messages.iter().filter(is_meant);
+        let fingerprints: Vec<Uuid> =
+            revived().map(|message| fingerprint(&message.subject, &message.payload)).collect();
+        // The letter of an event that died when it was released has the bytes of the store: it is known by its event, and by
+        // its first sequence, which is the only one.
+        let event = |message: &Message| message.content.as_ref().ok().map(|event| event.id);
         let resolved: i64 = sqlx::query_scalar(
-            "with revived as (select fingerprint, count(*) as count from unnest($1::uuid[]) as f (fingerprint) group by 1),
+            "with messages as (
+                 select coalesce(
+                     (select letter.fingerprint from dead_letters as letter where letter.fingerprint = m.fingerprint
+                          and letter.resolution is distinct from 'redriven'),
+                     (select min(letter.fingerprint::text)::uuid from dead_letters as letter
+                      where letter.event_id = m.event_id and letter.first_seq = m.sequence),
+                     m.fingerprint) as fingerprint
+                 from unnest($1::uuid[], $2::uuid[], $3::int8[]) as m (fingerprint, event_id, sequence)),
+             revived as (select fingerprint, count(*) as count from messages group by 1),
              resolved as (
                  update dead_letters as letter
                  set count = greatest(letter.count - revived.count, 1),
@@ -133,6 +145,8 @@ impl Unit<'_> {
              select coalesce(sum(count), 0)::int8 from resolved",
         )
         .bind(&fingerprints)
+        .bind(revived().map(event).collect::<Vec<_>>())
+        .bind(revived().map(sequence).collect::<Vec<_>>())
         .fetch_one(&mut *self.pg)
         .await
         .map_err(|error| Error::classify("resolve dead letters", error))?;

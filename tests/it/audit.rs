@@ -127,6 +127,27 @@ async fn one_process_fills_and_the_others_stand_by() {
     assert_eq!(world.prove()["received"], 40);
 }
 
+/// The books are put back between the look and the record.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_booked_meanwhile_is_not_booked_over() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    world.publish_events(&csr.people(40)).await;
+    world.drain(&[]);
+    let before = world.prove();
+    world.execute("create table kept as table handled_sequences; delete from handled_sequences").await;
+    let mut other = world.postgres().await;
+    let held = "begin; lock table handled_sequences in share row exclusive mode";
+    sqlx::raw_sql(held).execute(&mut other).await.expect("the books are held");
+    let running = world.start(&["--until-idle", "--only", "audit"]);
+    world.reaches(BLOCKED, |blocked| blocked == 1);
+    let columns = "stream, incarnation, sequences, applied, duplicates, waiting, unrouted, dead_letters, own";
+    let back = format!("insert into handled_sequences ({columns}) select {columns} from kept; commit");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(back)).execute(&mut other).await.expect("the books are put back");
+    assert_eq!(running.wait().0, Some(0));
+    assert_eq!(world.prove(), before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_gone_before_it_was_handled_is_lost_and_named_until_it_is_written_off() {
     let world = World::new().await;

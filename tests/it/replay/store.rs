@@ -77,6 +77,36 @@ async fn events_that_came_before_their_contract_have_their_effect_once() {
     let again = world.replay(&["log"]);
     assert_eq!((&again["applied"], &again["refused"]), (&json!(0), &json!(2)), "{again}");
     assert_same(&after, &world.dump().await);
+    // Their records say how they were booked at first; that they were booked over since stands elsewhere.
+    world.execute("delete from handled_sequences where incarnation is not null").await;
+    world.drain_all(&["--only", "audit"]);
+    assert_eq!(world.prove(), proof);
+}
+
+/// Its claim is gone when it waits at last, and is refused when it is released.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_was_withdrawn_after_its_claim_was_pruned_can_be_redriven() {
+    let (world, files) = without_checkins().await;
+    let mut csr = Csr::new();
+    let [ada, bob, matched] = [csr.id(), csr.id(), csr.id()];
+    world.publish_events(&[csr.person(ada), csr.person(bob), csr.checkin(matched)]).await;
+    assert_eq!(world.drain(&[])["unrouted"], 1);
+    world.execute("update event_deduplication set processed_at = now() - interval '100 days'").await;
+    let prune = "select event_deduplication_prune('milepost', now() - interval '90 days', '-infinity',
+                     '00000000-0000-0000-0000-000000000000', 10)";
+    world.execute(prune).await;
+    put_back(&files);
+    assert_eq!(world.replay(&["log"])["waiting"], 1);
+    world.execute("alter table buddy_checkins add constraint never check (false)").await;
+    world.publish_events(&[csr.matched(matched, ada, bob)]).await;
+    world.drain(&[]);
+    assert_eq!(world.dead_letters().len(), 1);
+    assert_eq!(world.prove()["dead_letters"], 1);
+    world.execute("alter table buddy_checkins drop constraint never").await;
+    world.succeed(&["dead-letters", "redrive", "--all"]);
+    assert_eq!(world.number("select count(*) from buddy_checkins").await, 1);
+    let proof = world.prove();
+    assert_eq!((&proof["applied"], &proof["duplicates"]), (&json!(4), &json!(0)), "{proof}");
 }
 
 /// Two that pick up the same events, one of them held up by a lock: the second finds them done.

@@ -62,6 +62,27 @@ async fn an_archive_that_is_published_into_an_empty_database_gives_the_same_tabl
     assert!(output.status.code() == Some(1) && said.contains("not what its manifest says"), "{said}");
 }
 
+/// The file of the same name stays: it may be the only copy of what was withdrawn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_lost_an_event_since_it_was_archived_gets_a_file_of_its_own() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    world.publish_events(&csr.people(3)).await;
+    world.drain(&[]);
+    let folder = world.folder.path().join("archive");
+    let archive = ["archive", "--before", "2026-02", "--to", folder.to_str().expect("a path")];
+    world.succeed(&archive);
+    world.execute("delete from event_log where position = 2").await;
+    world.succeed(&[&archive[..], &["--drop"]].concat());
+    assert_eq!(world.number("select count(*) from event_log").await, 0);
+    assert_eq!((lines(&folder).lines().count(), names(&folder).len()), (3 + 2, 4));
+    for name in names(&folder).iter().filter(|name| name.ends_with(".zst")) {
+        let mode = std::fs::metadata(folder.join(name)).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_archived_and_dropped_is_known_when_it_comes_again() {
     let world = World::new().await;

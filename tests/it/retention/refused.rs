@@ -37,9 +37,27 @@ async fn a_month_that_is_still_needed_is_not_dropped() {
         assert_eq!(world.number("select count(*) from event_log").await, 2);
         world.execute(done).await;
     }
+    let mut rebuilder = world.postgres().await;
+    sqlx::raw_sql("select pg_advisory_lock(x'6d696c650020'::int8)").execute(&mut rebuilder).await.expect("the lock");
+    let (code, said) = dropped(&world);
+    assert!(code == Some(1) && said.contains("made anew") && said.contains("hint:"), "{said}");
+    drop(rebuilder);
+    let locks = "select count(*) from pg_locks join pg_database on pg_database.oid = database
+                 where datname = current_database() and locktype = 'advisory'";
+    world.reaches(locks, |locks| locks == 0);
+    // A range with archived events cannot be replaced: nobody waits for that.
+    world
+        .execute(
+            "insert into feed_outdated (position) values (1);
+             insert into event_archives (partition_name, file, sha256, events, stream_events, positions, first_time, last_time)
+             values ('x', 'x', 'x', 1, 0, '{[90,91)}', now(), now())",
+        )
+        .await;
     let (code, said) = dropped(&world);
     assert!(code == Some(0) && said.contains("dropped"), "{said}");
     assert_eq!(world.number("select count(*) from event_log").await, 0);
+    let logged = "select count(*) from audit_logs where action = 'archive.drop' and metadata->>'outcome' = 'done'";
+    assert_eq!(world.number(logged).await, 1);
 }
 
 /// The file is complete, and somebody's transaction with one more event of the month commits just then.
