@@ -151,7 +151,8 @@ async fn commits_whose_reply_is_lost_take_effect_once() {
     assert!(proxy.replies_lost() >= 8, "{} replies were lost", proxy.replies_lost());
     running.readiness(200);
     let in_doubt = running.metric("milepost_batch_retries_total", "cause=\"in_doubt\"");
-    assert!(in_doubt >= 8.0, "their batches were tried again: {in_doubt}");
+    // The releaser and the deriver commit too, and lose some of these replies.
+    assert!(in_doubt >= 3.0, "batches were tried again: {in_doubt}");
     // What was found to be handled is counted all the same, once.
     let results = ["applied", "duplicate", "waiting", "unrouted", "dead_letter", "own"];
     let count = |result: &&str| running.metric("milepost_events_total", &format!("result=\"{result}\""));
