@@ -301,6 +301,16 @@ impl<P: Progress> Builder<'_, P> {
                 lacks.events
             )));
         }
+        if self.plan.named.len() < self.plan.tables.len() {
+            let routed = self.connection.newly_routed(&self.generation).await?;
+            if routed > 0 {
+                let hint = "hint: use --all, or give them their effect with `milepost replay --from log` first";
+                return Err(Error::Refused(format!(
+                    "{routed} stored events have got a contract since, and some tables alone would have half of their \
+                     effect\n  {hint}"
+                )));
+            }
+        }
         let now = Utc::now();
         self.evaluate(At::Now(now)).await?;
         self.tell(now).await?;

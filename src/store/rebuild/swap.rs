@@ -101,7 +101,7 @@ impl Connection {
     ) -> Result<Vec<(String, String)>, Error> {
         let schema = generation.schema;
         let sequences = self.renumber(generation, named).await?;
-        self.routed(generation).await?;
+        self.settle_routed(generation).await?;
         execute(&mut self.pg, "set local synchronous_commit = on; set local search_path = public").await?;
         let hangers = self.texts(HANGERS, named).await?;
         let unhang = self.texts(UNHANG, named).await?;
@@ -179,14 +179,45 @@ impl Connection {
         Ok(sequences)
     }
 
-    /// Events that had no contract when they came, and have had their effect now.
-    async fn routed(&mut self, generation: &Generation) -> Result<(), Error> {
+    /// How many events had no contract when they came, and would have their effect by a swap. Only one of all tables gives
+    /// it to them whole.
+    pub(crate) async fn newly_routed(&mut self, generation: &Generation) -> Result<i64, Error> {
         let sql = format!(
-            "update public.{} as log set processed_at = now() from {}.rebuild_routed as routed
-             where log.position = routed.position and log.processed_at is null",
-            self.domain.event_log, generation.schema
+            "select count(*) from {}.rebuild_routed join public.{} as log using (position) where processed_at is null",
+            generation.schema, self.domain.event_log
         );
-        self.carry_out(&sql, "mark events as projected").await
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("count events that have got a contract", error))
+    }
+
+    /// Events that had no contract when they came, and have had their effect now: in the event store, and in the books.
+    /// In `rebuild_routed` stay those that the tables that go have no effect of.
+    async fn settle_routed(&mut self, generation: &Generation) -> Result<(), Error> {
+        let (schema, log) = (generation.schema, &self.domain.event_log);
+        let known = format!(
+            "delete from {schema}.rebuild_routed as routed using public.{log} as log
+             where log.position = routed.position and log.processed_at is not null"
+        );
+        let sql = format!(
+            "with settled as (
+                 update public.{log} as log set processed_at = now(), user_id = coalesce(routed.user_id, log.user_id)
+                 from {schema}.rebuild_routed as routed
+                 where log.position = routed.position and log.processed_at is null returning stream_sequence)
+             insert into public.handled_sequences
+                 (stream, incarnation, sequences, applied, duplicates, waiting, unrouted, dead_letters, own)
+             select $1, null, '{{}}', count(*), 0, 0, -count(*), 0, 0 from settled
+             where stream_sequence is not null having count(*) > 0"
+        );
+        self.carry_out(&known, "look for events that have got a contract").await?;
+        let stream = self.domain.stream.name.clone();
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(stream)
+            .execute(&mut self.pg)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::classify("mark events as projected", error))
     }
 
     async fn lock_tables(&mut self, named: &[&str]) -> Result<(), Error> {
@@ -222,7 +253,8 @@ impl Connection {
         Ok(live.map(|(_, table, name, ..)| (table, name)).collect())
     }
 
-    /// What went has the effect of everything up to now, apart from what waits.
+    /// What went has the effect of everything up to now, apart from what waits, and from what had no contract until now or
+    /// still has none: these are looked at again, should it come back.
     async fn account_for_outgoing(&mut self, generation: &Generation, named: &[&str]) -> Result<(), Error> {
         let up_to = self.last_drawn().await?;
         self.carry_out(&format!("set local search_path = {OUTGOING}, public"), "name the schema").await?;
@@ -231,9 +263,12 @@ impl Connection {
         self.open_books(&Generation { id: Uuid::new_v4(), named, ..generation.clone() }).await?;
         let sql = format!(
             "update rebuild_book set done = int8multirange(int8range(0, {up_to}, '[]'));
-             insert into rebuild_held select distinct position from public.waiting_events;
+             insert into rebuild_held
+                 select position from public.waiting_events union select position from {}.rebuild_routed
+                 union select position from public.{} where processed_at is null and position <= {up_to};
              insert into touched_later (name, key) select name, key from public.touched_later where {notes};
-             set local search_path = public"
+             set local search_path = public",
+            generation.schema, self.domain.event_log
         );
         self.carry_out(&sql, "account for the generation before").await
     }
