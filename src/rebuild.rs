@@ -24,14 +24,18 @@ pub use crate::store::rebuild::{Difference, Lack, Lacks, Row};
 pub use order::{Built, Error, Order, Progress};
 pub use plan::Plan;
 
-/// So few events are filled in while batches wait.
-const LEVEL_EVENTS: u64 = 500;
-/// Rounds of catching up before batches are kept waiting in any case.
+/// So few events are filled in while batches wait, at first.
+const LEVEL_EVENTS: i64 = 500;
+/// Rounds of catching up before it is tried in any case.
 const ROUNDS_MAX: usize = 50;
 /// Notes that are derived in one transaction.
 const TOUCHED_MAX: i64 = 2000;
 /// How long the service's deriver is waited for while batches wait.
-const DERIVED_WITHIN: Duration = Duration::from_secs(5);
+const DERIVED_WITHIN: Duration = Duration::from_secs(2);
+/// So few notes it derives within that time.
+const BACKLOG_MAX: i64 = 2000;
+/// When its backlog has not changed for so long, there is no deriver at work.
+const DERIVED_NOTHING_FOR: Duration = Duration::from_secs(5);
 /// Pause between two looks at what is derived.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// For how long a moment without batches or readers in the way is looked for.
@@ -46,6 +50,8 @@ struct Builder<'s, P> {
     workers: usize,
     progress: P,
     built: Built,
+    /// So many positions are filled in while batches wait.
+    level_max: i64,
 }
 
 /// Rebuilds tables.
@@ -65,7 +71,8 @@ pub async fn rebuild(store: &Store, order: Order, progress: impl Progress) -> Re
     let generation = connection.make_generation(&order.plan.names()).await?;
     let built = Built { tables: order.plan.tables.len(), ..Built::default() };
     let (plan, workers) = (order.plan, order.workers);
-    let mut builder = Builder { store, connection, generation, plan, workers, progress, built };
+    let mut builder =
+        Builder { store, connection, generation, plan, workers, progress, built, level_max: LEVEL_EVENTS };
     Box::pin(builder.catch_up()).await?;
     if order.is_compared {
         Box::pin(builder.compare(order.with_values)).await?;
@@ -96,7 +103,8 @@ pub async fn roll_back(store: &Store, workers: usize, progress: impl Progress) -
         return Err(Error::Refused(format!("the generation before has other tables: {}\n  {hint}", gone.join(", "))));
     }
     let built = Built { tables: plan.tables.len(), ..Built::default() };
-    let mut builder = Builder { store, connection, generation, plan, workers, progress, built };
+    let mut builder =
+        Builder { store, connection, generation, plan, workers, progress, built, level_max: LEVEL_EVENTS };
     Box::pin(builder.catch_up()).await?;
     Box::pin(builder.put_in_place()).await?;
     Ok(Built { seconds: began.elapsed().as_secs_f64(), ..builder.built })
@@ -130,21 +138,49 @@ async fn alone_at_it(store: &Store, schema: &str) -> Result<Connection, Error> {
 }
 
 impl<P: Progress> Builder<'_, P> {
-    /// Fills the generation beside the running service, until little is missing.
+    /// Fills the generation beside the running service, until little is missing: also while what was filled was derived
+    /// and evaluated, which takes minutes the first time.
     async fn catch_up(&mut self) -> Result<(), Error> {
         self.progress.stage("filling");
-        for _ in 0..ROUNDS_MAX {
-            let target = self.settled().await?;
-            if self.fill(target, self.workers).await? <= LEVEL_EVENTS {
-                break;
-            }
-        }
+        self.fill_most().await?;
         // What follows is long statements, and plans for empty tables would be bad ones.
         let names = self.plan.names();
         self.connection.analyze(&self.generation, &names).await?;
-        self.progress.stage("deriving");
+        for _ in 0..ROUNDS_MAX {
+            self.progress.stage("deriving");
+            self.derive().await?;
+            self.progress.stage("evaluating");
+            self.evaluate(At::Now(Utc::now())).await?;
+            if self.fill_most().await? <= LEVEL_EVENTS {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills until little is missing; gives how many positions were.
+    async fn fill_most(&mut self) -> Result<i64, Error> {
+        let mut all = 0;
+        for _ in 0..ROUNDS_MAX {
+            let target = self.settled().await?;
+            let missing = self.connection.missing(target).await?;
+            self.fill(target, self.workers).await?;
+            all += missing;
+            if missing <= LEVEL_EVENTS {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Lets the others go on before another try, and fills in what they did meanwhile.
+    async fn step_back(&mut self, began: Instant, error: store::Error, pause: &mut Pause) -> Result<(), Error> {
+        self.connection.rollback().await?;
+        self.connection.let_go().await?;
+        give_up(began, error)?;
+        tokio::time::sleep(pause.longer()).await;
+        self.fill_most().await?;
         self.derive().await?;
-        self.progress.stage("evaluating");
         self.evaluate(At::Now(Utc::now())).await
     }
 
@@ -189,9 +225,25 @@ impl<P: Progress> Builder<'_, P> {
     }
 
     /// Fills in what is left, while nobody else is at work: from here on both are made of the same events.
+    ///
+    /// # Errors
+    /// [`store::Error::Contended`] when that is too much to be kept waiting for.
     async fn level(&mut self) -> Result<(), Error> {
+        // Nothing may be left to fill, and rules were applied all the same.
+        if !self.connection.is_by_rules_in_force(&self.generation).await? {
+            let hint = "hint: finish `milepost rules apply`, then rebuild anew";
+            let why = "other rules than those that the tables were made by were applied, or are being applied";
+            return Err(Error::Refused(format!("{why}\n  {hint}")));
+        }
         let last = self.connection.last_drawn().await?;
+        if self.connection.missing(last).await? > self.level_max {
+            // Where events come faster than that, the next try takes more of them.
+            self.level_max = self.level_max.saturating_mul(2);
+            return Err(in_the_way());
+        }
         self.fill(last, 0).await?;
+        // Months that were dropped meanwhile were not filled. From here on they may go.
+        self.connection.verify_whole().await?;
         self.derive().await
     }
 
@@ -202,10 +254,7 @@ impl<P: Progress> Builder<'_, P> {
             match Box::pin(self.begin_comparing()).await {
                 Ok(()) => break,
                 Err(Error::Store(error @ store::Error::Contended { .. })) => {
-                    self.connection.rollback().await?;
-                    self.connection.let_go().await?;
-                    give_up(began, error)?;
-                    tokio::time::sleep(pause.longer()).await;
+                    self.step_back(began, error, &mut pause).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -233,10 +282,11 @@ impl<P: Progress> Builder<'_, P> {
 
     /// Takes one snapshot of both, at a moment when they are made of the same events and show the same moment.
     async fn begin_comparing(&mut self) -> Result<(), Error> {
+        self.wait_for_backlog().await?;
         self.connection.be_alone().await?;
         let began = Instant::now();
         self.level().await?;
-        self.wait_for_deriver(began).await?;
+        self.wait_for_deriver().await?;
         self.evaluate(At::AsLive(Utc::now())).await?;
         self.connection.begin_comparing().await?;
         self.connection.let_go().await?;
@@ -244,13 +294,32 @@ impl<P: Progress> Builder<'_, P> {
         Ok(())
     }
 
-    /// What batches only noted is derived by the service: within a second, as nobody notes more.
-    async fn wait_for_deriver(&mut self, began: Instant) -> Result<(), Error> {
-        while self.connection.underived().await? > 0 {
-            if began.elapsed() > DERIVED_WITHIN {
+    /// What batches only noted is derived by the service. One that is behind is waited for before batches are kept
+    /// waiting; that it is at work is seen from its backlog, which changes.
+    async fn wait_for_backlog(&mut self) -> Result<(), Error> {
+        let first = self.connection.underived().await?;
+        let (mut seen, mut since, mut is_at_work) = (first, Instant::now(), false);
+        while seen > 0 && (seen > BACKLOG_MAX || !is_at_work) {
+            if since.elapsed() > DERIVED_NOTHING_FOR {
                 let hint = "hint: is the service running? `milepost run --until-idle` derives it";
                 let behind = "the live tables are not up to date: nobody derives what batches noted";
                 return Err(Error::Refused(format!("{behind}\n  {hint}")));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            let now = self.connection.underived().await?;
+            if now != seen {
+                (seen, since, is_at_work) = (now, Instant::now(), true);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest takes a moment, as nobody notes more.
+    async fn wait_for_deriver(&mut self) -> Result<(), Error> {
+        let began = Instant::now();
+        while self.connection.underived().await? > 0 {
+            if began.elapsed() > DERIVED_WITHIN {
+                return Err(in_the_way());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -264,10 +333,7 @@ impl<P: Progress> Builder<'_, P> {
             match Box::pin(self.swap()).await {
                 Ok(crossing) => break crossing,
                 Err(Error::Store(error @ store::Error::Contended { .. })) => {
-                    self.connection.rollback().await?;
-                    self.connection.let_go().await?;
-                    give_up(began, error)?;
-                    tokio::time::sleep(pause.longer()).await;
+                    self.step_back(began, error, &mut pause).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -339,6 +405,11 @@ impl<P: Progress> Builder<'_, P> {
     fn was_alone(&mut self, began: Instant) {
         self.built.alone_seconds = self.built.alone_seconds.max(began.elapsed().as_secs_f64());
     }
+}
+
+/// What Postgres says when a lock is not to be had in time: let go, and try again.
+fn in_the_way() -> Error {
+    Error::Store(store::Error::Contended { sqlstate: "55P03".into() })
 }
 
 /// Somebody is in the way: again, unless that has gone on for too long.

@@ -120,6 +120,17 @@ impl Connection {
         Ok(gaps.into_iter().flat_map(parts).collect())
     }
 
+    /// How many positions are missing up to one.
+    pub(crate) async fn missing(&mut self, up_to: i64) -> Result<i64, Error> {
+        let sql = "select coalesce(sum(upper(gap) - lower(gap)), 0)::int8 from rebuild_book
+             cross join lateral unnest(int8multirange(int8range(0, $1, '[]')) - done) as gap";
+        sqlx::query_scalar(sql)
+            .bind(up_to)
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("count what is to be filled", error))
+    }
+
     /// Held events that wait for nothing but what is missing in the generation.
     pub(crate) async fn held_back(&mut self) -> Result<Vec<i64>, Error> {
         let sql = "select position from rebuild_held as held
@@ -129,6 +140,26 @@ impl Connection {
             .fetch_all(&mut self.pg)
             .await
             .map_err(|error| Error::classify("look for held events", error))
+    }
+
+    /// Writes down that an event is to be tried again when all the others are there.
+    pub(crate) async fn set_aside(&mut self, generation: &Generation, part: &Part) -> Result<(), Error> {
+        let Part::Range(after, up_to) = part else {
+            return Ok(());
+        };
+        let sql = format!(
+            "with held as (
+                 insert into rebuild_held select position from {} where position > $1 and position <= $2
+                 on conflict do nothing)
+             update rebuild_book set done = done + int8multirange(int8range($1, $2, '(]')) where id = $3",
+            self.domain.event_log
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(up_to).bind(generation.id);
+        query
+            .execute(&mut self.pg)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::classify("set an event aside", error))
     }
 
     /// Writes down that an event was refused; it is held no more.
