@@ -155,11 +155,7 @@ impl Connection {
             self.domain.event_log
         );
         let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(up_to).bind(generation.id);
-        query
-            .execute(&mut self.pg)
-            .await
-            .map(|_| ())
-            .map_err(|error| Error::classify("set an event aside", error))
+        query.execute(&mut self.pg).await.map(|_| ()).map_err(|error| Error::classify("set an event aside", error))
     }
 
     /// Writes down that an event was refused; it is held no more.
