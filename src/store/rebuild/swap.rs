@@ -22,7 +22,7 @@ const HANGERS: &str = "
         coalesce('with (' || array_to_string(view.reloptions, ', ') || ')', ''), pg_get_viewdef(view.oid))
     from wanted join pg_depend on refclassid = 'pg_class'::regclass and refobjid = id and classid = 'pg_rewrite'::regclass
     join pg_rewrite on pg_rewrite.oid = objid join pg_class as view on view.oid = ev_class
-    where view.relkind = 'v' and view.relnamespace = 'public'::regnamespace
+    where view.relkind = 'v' and view.relnamespace::regnamespace::text <> all(array['milepost_next', 'milepost_previous', 'milepost_outgoing'])
     union all
     select pg_get_triggerdef(pg_trigger.oid, true)
         || case tgenabled when 'D' then format('; alter table %s disable trigger %I', tgrelid::regclass, tgname) else '' end
@@ -58,15 +58,19 @@ const SEQUENCES: &str = "
       and rel.relnamespace = 'public'::regnamespace and rel.relname = any($1)
     order by 1, 2";
 
-/// Foreign keys that cross from one generation to the other although their own has a table of that name.
-/// (schema, table, name, schema of the other, definition)
+/// Foreign keys that cross from one generation to the other although their own has a table of that name, and those of
+/// other schemas to the tables that go: people read and write by the live ones.
+/// (schema that it belongs to, table, name, schema of the other, constraint)
 const CROSSING: &str = "
-    select own.nspname::text, rel.relname::text, conname::text, theirs.nspname::text, con.oid::int8
+    select case when own.nspname = any($1) then own.nspname else 'public' end::text,
+        quote_ident(own.nspname) || '.' || quote_ident(rel.relname), conname::text, theirs.nspname::text, con.oid::int8
     from pg_constraint as con join pg_class as rel on rel.oid = conrelid join pg_namespace as own on own.oid = rel.relnamespace
     join pg_class as other on other.oid = confrelid join pg_namespace as theirs on theirs.oid = other.relnamespace
-    where contype = 'f' and conparentid = 0 and own.nspname = any($1) and theirs.nspname = any($1)
-      and own.nspname <> theirs.nspname
-      and exists (select from pg_class as same where same.relnamespace = own.oid and same.relname = other.relname)
+    where contype = 'f' and conparentid = 0 and theirs.nspname = any($1)
+      and case when own.nspname = any($1) then own.nspname <> theirs.nspname
+               else own.nspname not in ('milepost_next', 'milepost_previous', 'milepost_outgoing') and theirs.nspname <> 'public' end
+      and exists (select from pg_class as same where same.relname = other.relname
+                  and same.relnamespace = case when own.nspname = any($1) then own.oid else 'public'::regnamespace end)
     order by 1, 2, 3";
 
 impl Connection {
@@ -243,8 +247,8 @@ impl Connection {
                 .map_err(failed)?;
             let definition = definition.trim_end_matches(" NOT VALID");
             let sql = format!(
-                "set local search_path = {own}, public; alter table {own}.{table} drop constraint \"{name}\";
-                 alter table {own}.{table} add constraint \"{name}\" {definition} not valid"
+                "set local search_path = {own}, public; alter table {table} drop constraint \"{name}\";
+                 alter table {table} add constraint \"{name}\" {definition} not valid"
             );
             self.carry_out(&sql, "point a foreign key at the new tables").await?;
         }
@@ -273,9 +277,25 @@ impl Connection {
         self.carry_out(&sql, "account for the generation before").await
     }
 
+    /// Foreign keys to and from these tables that hold for new rows only: one who swapped was killed before the rows had
+    /// been looked at. (table, name)
+    pub(crate) async fn not_validated(&mut self, tables: &[&str]) -> Result<Vec<(String, String)>, Error> {
+        let sql = "select quote_ident(own.nspname) || '.' || quote_ident(rel.relname), conname::text
+             from pg_constraint join pg_class as rel on rel.oid = conrelid join pg_namespace as own on own.oid = relnamespace
+             where contype = 'f' and conparentid = 0 and not convalidated
+               and exists (select from unnest($1::text[]) as names (name)
+                           where to_regclass('public.' || quote_ident(name)) in (conrelid, confrelid))
+             order by 1, 2";
+        sqlx::query_as(sql)
+            .bind(tables)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look for foreign keys that are not valid", error))
+    }
+
     /// Validates a foreign key that was pointed at new tables; `false`: rows refer to what is not there.
     pub(crate) async fn validate(&mut self, table: &str, name: &str) -> Result<bool, Error> {
-        let sql = format!("alter table public.{table} validate constraint \"{name}\"");
+        let sql = format!("alter table {table} validate constraint \"{name}\"");
         match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.pg).await {
             Ok(_) => Ok(true),
             Err(error) => match Error::classify("validate a foreign key", error) {
