@@ -197,12 +197,12 @@ impl Connection {
     }
 
     /// Events that had no contract when they came, and have had their effect now: in the event store, and in the books.
-    /// In `rebuild_routed` stay those that the tables that go have no effect of.
+    /// `rebuild_open`: what the tables that go have no effect of. It is looked for before any table is locked.
     async fn settle_routed(&mut self, generation: &Generation) -> Result<(), Error> {
         let (schema, log) = (generation.schema, &self.domain.event_log);
-        let known = format!(
-            "delete from {schema}.rebuild_routed as routed using public.{log} as log
-             where log.position = routed.position and log.processed_at is not null"
+        let open = format!(
+            "create table {schema}.rebuild_open (position bigint primary key);
+             insert into {schema}.rebuild_open select position from public.{log} where processed_at is null"
         );
         let sql = format!(
             "with settled as (
@@ -214,7 +214,7 @@ impl Connection {
              select $1, null, '{{}}', count(*), 0, 0, -count(*), 0, 0 from settled
              where stream_sequence is not null having count(*) > 0"
         );
-        self.carry_out(&known, "look for events that have got a contract").await?;
+        self.carry_out(&open, "look for events that have had no effect").await?;
         let stream = self.domain.stream.name.clone();
         sqlx::query(AssertSqlSafe(sql))
             .bind(stream)
@@ -260,19 +260,17 @@ impl Connection {
     /// What went has the effect of everything up to now, apart from what waits, and from what had no contract until now or
     /// still has none: these are looked at again, should it come back.
     async fn account_for_outgoing(&mut self, generation: &Generation, named: &[&str]) -> Result<(), Error> {
-        let up_to = self.last_drawn().await?;
+        let (up_to, schema) = (self.last_drawn().await?, generation.schema);
         self.carry_out(&format!("set local search_path = {OUTGOING}, public"), "name the schema").await?;
         let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
         let notes = !named.iter().any(|name| name == "touched_later");
         self.open_books(&Generation { id: Uuid::new_v4(), named, ..generation.clone() }).await?;
         let sql = format!(
             "update rebuild_book set done = int8multirange(int8range(0, {up_to}, '[]'));
-             insert into rebuild_held
-                 select position from public.waiting_events union select position from {}.rebuild_routed
-                 union select position from public.{} where processed_at is null and position <= {up_to};
+             drop table rebuild_held;
+             alter table {schema}.rebuild_open set schema {OUTGOING}; alter table rebuild_open rename to rebuild_held;
              insert into touched_later (name, key) select name, key from public.touched_later where {notes};
-             set local search_path = public",
-            generation.schema, self.domain.event_log
+             set local search_path = public"
         );
         self.carry_out(&sql, "account for the generation before").await
     }
