@@ -199,6 +199,8 @@ impl<P: Progress> Builder<'_, P> {
     }
 
     async fn swap(&mut self) -> Result<Vec<(String, String)>, Error> {
+        let noted = self.settled().await?;
+        self.connection.note_open(&self.generation, noted).await?;
         self.connection.be_alone().await?;
         let began = Instant::now();
         self.connection.be_alone_deriving().await?;
@@ -227,7 +229,7 @@ impl<P: Progress> Builder<'_, P> {
         self.evaluate(At::Now(now)).await?;
         self.tell(now).await?;
         let (named, all) = (self.plan.named(), self.plan.names());
-        let crossing = Box::pin(self.connection.swap(&self.generation, (&named, &all))).await?;
+        let crossing = Box::pin(self.connection.swap(&self.generation, (&named, &all), noted)).await?;
         self.connection.let_go().await?;
         self.was_alone(began);
         Ok(crossing)

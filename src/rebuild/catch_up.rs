@@ -78,7 +78,7 @@ impl<P: Progress> Builder<'_, P> {
     }
 
     /// A position up to which everything is committed: the last one, at a moment when no batch was in flight.
-    async fn settled(&mut self) -> Result<i64, Error> {
+    pub(super) async fn settled(&mut self) -> Result<i64, Error> {
         let mut pause = Pause::default();
         let began = Instant::now();
         while let Err(error) = self.connection.be_alone().await {

@@ -74,8 +74,19 @@ const CROSSING: &str = "
     order by 1, 2, 3";
 
 impl Connection {
+    /// Notes which events up to a settled position have had no effect: nobody is kept waiting for a look at all of them.
+    pub(crate) async fn note_open(&mut self, generation: &Generation, up_to: i64) -> Result<(), Error> {
+        let (schema, log) = (generation.schema, &self.domain.event_log);
+        let sql = format!(
+            "drop table if exists {schema}.rebuild_open; create table {schema}.rebuild_open (position bigint primary key);
+             insert into {schema}.rebuild_open
+                 select position from public.{log} where processed_at is null and position <= {up_to}"
+        );
+        self.carry_out(&sql, "look for events that have had no effect").await
+    }
+
     /// Puts the named tables of a generation in the place of the live ones. Nobody else may be at work; gives foreign keys
-    /// of the live tables that are to be validated: (table, name).
+    /// of the live tables that are to be validated: (table, name). [`Self::note_open`] was asked up to `noted`.
     ///
     /// # Errors
     /// [`Error::Contended`] when readers hold a table for too long. Nothing has happened then.
@@ -83,9 +94,10 @@ impl Connection {
         &mut self,
         generation: &Generation,
         (named, all): (&[&str], &[&str]),
+        noted: i64,
     ) -> Result<Vec<(String, String)>, Error> {
         execute(&mut self.pg, "begin").await?;
-        match Box::pin(self.exchange(generation, named, all)).await {
+        match Box::pin(self.exchange(generation, (named, all), noted)).await {
             Ok(crossing) => {
                 execute(&mut self.pg, "commit").await?;
                 Ok(crossing)
@@ -100,12 +112,12 @@ impl Connection {
     async fn exchange(
         &mut self,
         generation: &Generation,
-        named: &[&str],
-        all: &[&str],
+        (named, all): (&[&str], &[&str]),
+        noted: i64,
     ) -> Result<Vec<(String, String)>, Error> {
         let schema = generation.schema;
         let sequences = self.renumber(generation, named).await?;
-        self.settle_routed(generation).await?;
+        self.settle_routed(generation, noted).await?;
         execute(&mut self.pg, "set local synchronous_commit = on; set local search_path = public").await?;
         let hangers = self.texts(HANGERS, named).await?;
         let unhang = self.texts(UNHANG, named).await?;
@@ -198,11 +210,13 @@ impl Connection {
 
     /// Events that had no contract when they came, and have had their effect now: in the event store, and in the books.
     /// `rebuild_open`: what the tables that go have no effect of. It is looked for before any table is locked.
-    async fn settle_routed(&mut self, generation: &Generation) -> Result<(), Error> {
+    async fn settle_routed(&mut self, generation: &Generation, noted: i64) -> Result<(), Error> {
         let (schema, log) = (generation.schema, &self.domain.event_log);
         let open = format!(
-            "create table {schema}.rebuild_open (position bigint primary key);
-             insert into {schema}.rebuild_open select position from public.{log} where processed_at is null"
+            "delete from {schema}.rebuild_open as open using public.{log} as log
+             where log.position = open.position and log.processed_at is not null;
+             insert into {schema}.rebuild_open
+                 select position from public.{log} where processed_at is null and position > {noted}"
         );
         let sql = format!(
             "with settled as (
