@@ -22,6 +22,8 @@ use crate::projection::{Derivation, Projection, When};
 
 pub use files::{Files, Source};
 use settings::Derived;
+#[cfg(test)]
+pub(crate) use settings::OF_THE_ENGINE;
 pub use settings::{Consumer, Entity, Retention, Settings, Stream, Table};
 pub use upcasts::{Chain, Upcasts};
 

@@ -7,6 +7,7 @@
 //! A rebuild that was killed is begun anew. Going back is the same thing with the generation before: it is brought up to
 //! date, and swapped.
 
+mod catch_up;
 mod fill;
 mod order;
 mod plan;
@@ -19,21 +20,12 @@ use uuid::Uuid;
 use crate::retry::Pause;
 use crate::store::rebuild::{At, Generation, NEXT, PREVIOUS};
 use crate::store::{self, Connection, Store};
+use catch_up::LEVEL_EVENTS;
 
 pub use crate::store::rebuild::{Difference, Lack, Lacks, Row};
 pub use order::{Built, Error, Order, Progress};
 pub use plan::Plan;
 
-/// So few events are filled in while batches wait.
-const LEVEL_EVENTS: u64 = 500;
-/// Rounds of catching up before batches are kept waiting in any case.
-const ROUNDS_MAX: usize = 50;
-/// Notes that are derived in one transaction.
-const TOUCHED_MAX: i64 = 2000;
-/// How long the service's deriver is waited for while batches wait.
-const DERIVED_WITHIN: Duration = Duration::from_secs(5);
-/// Pause between two looks at what is derived.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// For how long a moment without batches or readers in the way is looked for.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 
@@ -46,6 +38,8 @@ struct Builder<'s, P> {
     workers: usize,
     progress: P,
     built: Built,
+    /// So many positions are filled in while batches wait.
+    level_max: i64,
 }
 
 /// Rebuilds tables.
@@ -63,10 +57,14 @@ pub async fn rebuild(store: &Store, order: Order, progress: impl Progress) -> Re
     if !obstacles.is_empty() {
         return Err(Error::Refused(format!("these tables cannot be rebuilt: {}", obstacles.join("; "))));
     }
+    if order.is_swapped {
+        finish_what_was_begun(&mut connection, &order.plan).await?;
+    }
     let generation = connection.make_generation(&order.plan.names()).await?;
     let built = Built { tables: order.plan.tables.len(), ..Built::default() };
     let (plan, workers) = (order.plan, order.workers);
-    let mut builder = Builder { store, connection, generation, plan, workers, progress, built };
+    let mut builder =
+        Builder { store, connection, generation, plan, workers, progress, built, level_max: LEVEL_EVENTS };
     Box::pin(builder.catch_up()).await?;
     if order.is_compared {
         Box::pin(builder.compare(order.with_values)).await?;
@@ -97,7 +95,9 @@ pub async fn roll_back(store: &Store, workers: usize, progress: impl Progress) -
         return Err(Error::Refused(format!("the generation before has other tables: {}\n  {hint}", gone.join(", "))));
     }
     let built = Built { tables: plan.tables.len(), ..Built::default() };
-    let mut builder = Builder { store, connection, generation, plan, workers, progress, built };
+    let mut builder =
+        Builder { store, connection, generation, plan, workers, progress, built, level_max: LEVEL_EVENTS };
+    finish_what_was_begun(&mut builder.connection, &builder.plan).await?;
     Box::pin(builder.catch_up()).await?;
     Box::pin(builder.put_in_place()).await?;
     Ok(Built { seconds: began.elapsed().as_secs_f64(), ..builder.built })
@@ -131,71 +131,6 @@ async fn alone_at_it(store: &Store, schema: &str) -> Result<Connection, Error> {
 }
 
 impl<P: Progress> Builder<'_, P> {
-    /// Fills the generation beside the running service, until little is missing.
-    async fn catch_up(&mut self) -> Result<(), Error> {
-        self.progress.stage("filling");
-        for _ in 0..ROUNDS_MAX {
-            let target = self.settled().await?;
-            if self.fill(target, self.workers).await? <= LEVEL_EVENTS {
-                break;
-            }
-        }
-        // What follows is long statements, and plans for empty tables would be bad ones.
-        let names = self.plan.names();
-        self.connection.analyze(&self.generation, &names).await?;
-        self.progress.stage("deriving");
-        self.derive().await?;
-        self.progress.stage("evaluating");
-        self.evaluate(At::Now(Utc::now())).await
-    }
-
-    /// A position up to which everything is committed: the last one, at a moment when no batch was in flight.
-    async fn settled(&mut self) -> Result<i64, Error> {
-        let mut pause = Pause::default();
-        let began = Instant::now();
-        while let Err(error) = self.connection.be_alone().await {
-            give_up(began, error)?;
-            tokio::time::sleep(pause.longer()).await;
-        }
-        let last = self.connection.last_drawn().await?;
-        self.connection.let_go().await?;
-        Ok(last)
-    }
-
-    async fn fill(&mut self, up_to: i64, workers: usize) -> Result<u64, Error> {
-        let progress = self.progress.clone();
-        progress.total(up_to.unsigned_abs());
-        let tell = move |events| progress.filled(events);
-        let filling = fill::fill(self.store, &mut self.connection, &self.generation, up_to, workers, tell);
-        let filled = Box::pin(filling).await?;
-        self.built.events += filled.applied;
-        Ok(filled.applied)
-    }
-
-    async fn derive(&mut self) -> Result<(), Error> {
-        while self.connection.derive_later(TOUCHED_MAX).await?.is_some_and(|derived| derived > 0) {}
-        Ok(())
-    }
-
-    /// Evaluates whom something has changed of since they were evaluated last.
-    async fn evaluate(&mut self, at: At) -> Result<(), Error> {
-        let mut after = Some(Uuid::nil());
-        while let Some(from) = after {
-            let mut unit = self.connection.begin().await?;
-            let (last, _) = unit.evaluate_some(from, at).await?;
-            unit.commit().await?;
-            after = last;
-        }
-        Ok(())
-    }
-
-    /// Fills in what is left, while nobody else is at work: from here on both are made of the same events.
-    async fn level(&mut self) -> Result<(), Error> {
-        let last = self.connection.last_drawn().await?;
-        self.fill(last, 0).await?;
-        self.derive().await
-    }
-
     async fn compare(&mut self, with_values: bool) -> Result<(), Error> {
         self.progress.stage("comparing");
         let (mut pause, began) = (Pause::default(), Instant::now());
@@ -203,10 +138,7 @@ impl<P: Progress> Builder<'_, P> {
             match Box::pin(self.begin_comparing()).await {
                 Ok(()) => break,
                 Err(Error::Store(error @ store::Error::Contended { .. })) => {
-                    self.connection.rollback().await?;
-                    self.connection.let_go().await?;
-                    give_up(began, error)?;
-                    tokio::time::sleep(pause.longer()).await;
+                    self.step_back(began, error, &mut pause).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -234,27 +166,15 @@ impl<P: Progress> Builder<'_, P> {
 
     /// Takes one snapshot of both, at a moment when they are made of the same events and show the same moment.
     async fn begin_comparing(&mut self) -> Result<(), Error> {
+        self.wait_for_backlog().await?;
         self.connection.be_alone().await?;
         let began = Instant::now();
         self.level().await?;
-        self.wait_for_deriver(began).await?;
+        self.wait_for_deriver().await?;
         self.evaluate(At::AsLive(Utc::now())).await?;
         self.connection.begin_comparing().await?;
         self.connection.let_go().await?;
         self.was_alone(began);
-        Ok(())
-    }
-
-    /// What batches only noted is derived by the service: within a second, as nobody notes more.
-    async fn wait_for_deriver(&mut self, began: Instant) -> Result<(), Error> {
-        while self.connection.underived().await? > 0 {
-            if began.elapsed() > DERIVED_WITHIN {
-                let hint = "hint: is the service running? `milepost run --until-idle` derives it";
-                let behind = "the live tables are not up to date: nobody derives what batches noted";
-                return Err(Error::Refused(format!("{behind}\n  {hint}")));
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
         Ok(())
     }
 
@@ -265,29 +185,23 @@ impl<P: Progress> Builder<'_, P> {
             match Box::pin(self.swap()).await {
                 Ok(crossing) => break crossing,
                 Err(Error::Store(error @ store::Error::Contended { .. })) => {
-                    self.connection.rollback().await?;
-                    self.connection.let_go().await?;
-                    give_up(began, error)?;
-                    tokio::time::sleep(pause.longer()).await;
+                    self.step_back(began, error, &mut pause).await?;
                 }
                 Err(error) => return Err(error),
             }
         };
         self.built.is_swapped = true;
         for (table, name) in crossing {
-            let mut validated = self.connection.validate(&table, &name).await;
-            while let Err(store::Error::Contended { .. }) = validated {
-                tokio::time::sleep(pause.longer()).await;
-                validated = self.connection.validate(&table, &name).await;
-            }
-            if !validated? {
-                self.built.unvalidated.push(format!("{table}.{name}"));
+            if !is_valid(&mut self.connection, &table, &name).await? {
+                self.built.unvalidated.push(format!("{}.{name}", table.trim_start_matches("public.")));
             }
         }
         Ok(())
     }
 
     async fn swap(&mut self) -> Result<Vec<(String, String)>, Error> {
+        let noted = self.settled().await?;
+        self.connection.note_open(&self.generation, noted).await?;
         self.connection.be_alone().await?;
         let began = Instant::now();
         self.connection.be_alone_deriving().await?;
@@ -302,11 +216,21 @@ impl<P: Progress> Builder<'_, P> {
                 lacks.events
             )));
         }
+        if self.plan.named.len() < self.plan.tables.len() {
+            let routed = self.connection.newly_routed(&self.generation).await?;
+            if routed > 0 {
+                let hint = "hint: use --all, or give them their effect with `milepost replay --from log` first";
+                return Err(Error::Refused(format!(
+                    "{routed} stored events have got a contract since, and some tables alone would have half of their \
+                     effect\n  {hint}"
+                )));
+            }
+        }
         let now = Utc::now();
         self.evaluate(At::Now(now)).await?;
         self.tell(now).await?;
         let (named, all) = (self.plan.named(), self.plan.names());
-        let crossing = Box::pin(self.connection.swap(&self.generation, (&named, &all))).await?;
+        let crossing = Box::pin(self.connection.swap(&self.generation, (&named, &all), noted)).await?;
         self.connection.let_go().await?;
         self.was_alone(began);
         Ok(crossing)
@@ -330,6 +254,32 @@ impl<P: Progress> Builder<'_, P> {
     fn was_alone(&mut self, began: Instant) {
         self.built.alone_seconds = self.built.alone_seconds.max(began.elapsed().as_secs_f64());
     }
+}
+
+/// What one who was killed just after a swap did not come to. Copies of these keys are as they are.
+async fn finish_what_was_begun(connection: &mut Connection, plan: &Plan) -> Result<(), Error> {
+    for (table, name) in connection.not_validated(&plan.names()).await? {
+        if !is_valid(connection, &table, &name).await? {
+            tracing::warn!(table, key = name, "rows refer to what is not there");
+        }
+    }
+    Ok(())
+}
+
+/// Has the rows of a foreign key looked at.
+async fn is_valid(connection: &mut Connection, table: &str, name: &str) -> Result<bool, Error> {
+    let mut pause = Pause::default();
+    loop {
+        match connection.validate(table, name).await {
+            Err(store::Error::Contended { .. }) => tokio::time::sleep(pause.longer()).await,
+            validated => return Ok(validated?),
+        }
+    }
+}
+
+/// What Postgres says when a lock is not to be had in time: let go, and try again.
+fn in_the_way() -> Error {
+    Error::Store(store::Error::Contended { sqlstate: "55P03".into() })
 }
 
 /// Somebody is in the way: again, unless that has gone on for too long.

@@ -326,13 +326,18 @@ impl File {
     }
 }
 
+/// Tables of the engine that follow from the events, too.
+pub(crate) const OF_THE_ENGINE: [&str; 5] =
+    ["journey_facts", "journey_flags", "journey_milestones", "journey_timers", "touched_later"];
+
 /// Every name is checked, because it becomes part of SQL.
 fn tables(declared: BTreeMap<String, Table>, faults: &mut Vec<String>) -> Vec<Table> {
     for (name, table) in &declared {
         for name in [name].into_iter().chain(&table.apart).chain(&table.key) {
             identifier("tables", name, faults);
         }
-        for other in table.together.iter().filter(|other| !declared.contains_key(*other)) {
+        let is_known = |other: &&String| declared.contains_key(*other) || OF_THE_ENGINE.contains(&other.as_str());
+        for other in table.together.iter().filter(|other| !is_known(other)) {
             faults.push(format!("stream.toml: tables: {name} is with {other}, which is not declared"));
         }
     }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::batch::Ledger;
 use crate::pipeline::project_all;
+use crate::retry::Pause;
 use crate::store::rebuild::{Filled, Generation, Part};
 use crate::store::{Connection, Error, Store, TRANSACTION_SECONDS_MAX, within};
 
@@ -18,6 +19,10 @@ use crate::store::{Connection, Error, Store, TRANSACTION_SECONDS_MAX, within};
 const PART_POSITIONS: i64 = 1000;
 /// Held events that are tried together.
 const HELD_MAX: usize = 1000;
+/// Tries of a part before its halves are tried, or an event is set aside.
+const TRIES_MAX: usize = 4;
+/// A foreign key whose row is not there.
+const NO_SUCH_ROW: &str = "23503";
 
 /// What is left to do, shared by those who do it.
 type Queue = Arc<Mutex<VecDeque<Part>>>;
@@ -97,13 +102,32 @@ async fn empty(
 async fn fill_or_bisect(connection: &mut Connection, generation: &Generation, part: Part) -> Result<Filled, Error> {
     let mut total = Filled::default();
     let mut todo = vec![part];
+    let (mut pause, mut tries) = (Pause::default(), 0);
     while let Some(part) = todo.pop() {
         let filling = Box::pin(fill_part(connection, generation, &part));
         match within(TRANSACTION_SECONDS_MAX, "filling tables", filling).await {
-            Ok(filled) => total += filled,
-            Err(Error::Contended { .. }) => {
+            Ok(filled) => {
+                total += filled;
+                (pause, tries) = (Pause::default(), 0);
+            }
+            Err(Error::Contended { .. }) if tries < TRIES_MAX => {
                 connection.rollback().await?;
+                tokio::time::sleep(pause.longer()).await;
+                tries += 1;
                 todo.push(part);
+            }
+            // The row may be another part's, or never come: not to be found out by trying on, maybe while all batches wait.
+            Err(Error::Contended { sqlstate }) => {
+                connection.rollback().await?;
+                (pause, tries) = (Pause::default(), 0);
+                match part.clone().halves() {
+                    Some([front, back]) => todo.extend([back, front]),
+                    None if sqlstate == NO_SUCH_ROW => {
+                        connection.set_aside(generation, &part).await?;
+                        total.held += 1;
+                    }
+                    None => return Err(Error::Contended { sqlstate }),
+                }
             }
             Err(Error::Content { sqlstate, message }) => {
                 connection.rollback().await?;

@@ -81,3 +81,13 @@ impl Plan {
         self.named.iter().map(String::as_str).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::of_the_engine;
+
+    #[test]
+    fn stream_toml_may_name_the_same_tables_of_the_engine() {
+        assert_eq!(of_the_engine().map(|table| table.name), crate::domain::OF_THE_ENGINE);
+    }
+}

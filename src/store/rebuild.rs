@@ -120,6 +120,12 @@ impl Connection {
             .map_err(|error| Error::classify("look for the last position", error))
     }
 
+    /// Whether a generation's facts are by the rules in force, and none are being applied.
+    pub(crate) async fn is_by_rules_in_force(&mut self, generation: &Generation) -> Result<bool, Error> {
+        let rules = self.load_rules().await?;
+        Ok(rules.applying.is_none() && rules.applied.epoch == generation.epoch)
+    }
+
     /// Notes of batches that nobody has derived yet, in the live tables.
     pub(crate) async fn underived(&mut self) -> Result<i64, Error> {
         let later = |derivation: &&Derivation| derivation.when == When::Later;

@@ -5,6 +5,7 @@ mod beside;
 mod catalog;
 mod differences;
 mod killed;
+mod routed;
 mod swapped;
 
 use std::path::PathBuf;

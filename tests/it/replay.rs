@@ -8,7 +8,7 @@ mod kills; // SIGKILL on the way
 mod rehearsal; // dry runs
 mod selections; // filters, and how they are refused
 mod silence; // what the outside is not told
-mod store; // what was stored without effect
+pub(crate) mod store; // what was stored without effect
 mod stream; // the stream once more
 mod upcasts; // old shapes
 

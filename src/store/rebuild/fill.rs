@@ -120,6 +120,17 @@ impl Connection {
         Ok(gaps.into_iter().flat_map(parts).collect())
     }
 
+    /// How many positions are missing up to one.
+    pub(crate) async fn missing(&mut self, up_to: i64) -> Result<i64, Error> {
+        let sql = "select coalesce(sum(upper(gap) - lower(gap)), 0)::int8 from rebuild_book
+             cross join lateral unnest(int8multirange(int8range(0, $1, '[]')) - done) as gap";
+        sqlx::query_scalar(sql)
+            .bind(up_to)
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("count what is to be filled", error))
+    }
+
     /// Held events that wait for nothing but what is missing in the generation.
     pub(crate) async fn held_back(&mut self) -> Result<Vec<i64>, Error> {
         let sql = "select position from rebuild_held as held
@@ -129,6 +140,22 @@ impl Connection {
             .fetch_all(&mut self.pg)
             .await
             .map_err(|error| Error::classify("look for held events", error))
+    }
+
+    /// Writes down that an event is to be tried again when all the others are there.
+    pub(crate) async fn set_aside(&mut self, generation: &Generation, part: &Part) -> Result<(), Error> {
+        let Part::Range(after, up_to) = part else {
+            return Ok(());
+        };
+        let sql = format!(
+            "with held as (
+                 insert into rebuild_held select position from {} where position > $1 and position <= $2
+                 on conflict do nothing)
+             update rebuild_book set done = done + int8multirange(int8range($1, $2, '(]')) where id = $3",
+            self.domain.event_log
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(after).bind(up_to).bind(generation.id);
+        query.execute(&mut self.pg).await.map(|_| ()).map_err(|error| Error::classify("set an event aside", error))
     }
 
     /// Writes down that an event was refused; it is held no more.
@@ -155,16 +182,17 @@ impl Connection {
 
     /// Events that the live tables have the effect of, and the generation has not.
     pub(crate) async fn lacks(&mut self) -> Result<Lacks, Error> {
-        let lacking = "(select position, 'what it refers to is not there' as why from rebuild_held as held
-              where not exists (select from public.waiting_events as waiting where waiting.position = held.position)
-              union all select position, message from rebuild_refused) as lacking";
-        let failed = |error| Error::classify("look for events without effect", error);
-        let sql = format!("select count(*) from {lacking}");
-        let events = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.pg).await.map_err(failed)?;
-        let sql = format!(
-            "select event_id, event_type, why from {lacking} join {} using (position) order by position limit $1",
+        // One that has had no effect in the live tables either has none to lose.
+        let lacking = format!(
+            "from (select position, 'what it refers to is not there' as why from rebuild_held
+                   union all select position, message from rebuild_refused) as lacking
+             join {} as log using (position) where processed_at is not null",
             self.domain.event_log
         );
+        let failed = |error| Error::classify("look for events without effect", error);
+        let sql = format!("select count(*) {lacking}");
+        let events = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut self.pg).await.map_err(failed)?;
+        let sql = format!("select event_id, log.event_type, why {lacking} order by position limit $1");
         let query = sqlx::query_as(AssertSqlSafe(sql)).bind(LACKS_SHOWN);
         Ok(Lacks { events, some: query.fetch_all(&mut self.pg).await.map_err(failed)? })
     }
@@ -219,17 +247,20 @@ impl Unit<'_> {
         };
         let sql = "with unheld as (delete from rebuild_held where position = any($1) and position <> all($2)),
              held as (insert into rebuild_held select unnest($2::int8[]) on conflict do nothing),
-             routed as (insert into rebuild_routed select unnest($3::int8[]) on conflict do nothing),
+             routed as (insert into rebuild_routed select * from unnest($3::int8[], $4::text[]) on conflict do nothing),
              refused as (
-                 insert into rebuild_refused select * from unnest($4::int8[], $5::text[], $6::text[]) on conflict do nothing)
-             update rebuild_book set done = case when $7 > $8 then done
-                 else done + int8multirange(int8range($7, $8, '[]')) end
-             where id = $9";
+                 insert into rebuild_refused select * from unnest($5::int8[], $6::text[], $7::text[]) on conflict do nothing)
+             update rebuild_book set done = case when $8 > $9 then done
+                 else done + int8multirange(int8range($8, $9, '[]')) end
+             where id = $10";
+        let routed: Vec<usize> = (0..portion.places.len()).filter(routed).collect();
+        let person = |index: &usize| portion.batch.event(*index).user_id.map(|id| id.to_string());
         let refused = || portion.refused.iter();
         let booked = sqlx::query(sql)
             .bind(positions)
             .bind(held.iter().map(position).chain(portion.waiting.iter().copied()).collect::<Vec<_>>())
-            .bind((0..portion.places.len()).filter(routed).map(|index| position(&index)).collect::<Vec<_>>())
+            .bind(routed.iter().map(position).collect::<Vec<_>>())
+            .bind(routed.iter().map(person).collect::<Vec<_>>())
             .bind(refused().map(|(position, ..)| *position).collect::<Vec<_>>())
             .bind(refused().map(|(_, event_type, _)| event_type.clone()).collect::<Vec<_>>())
             .bind(refused().map(|(.., message)| message.clone()).collect::<Vec<_>>())
@@ -273,6 +304,11 @@ impl Portion {
             return;
         }
         match decode_stored(domain, &event.event_type, &event.payload) {
+            // Without its contract it would silently lose the effect that it has had.
+            Ok(content) if event.is_processed && !matches!(content.route, Route::Contract(_)) => {
+                let why = "it has had its effect, and its type and version have no contract here any more";
+                self.refused.push((event.position, event.event_type, why.to_owned()));
+            }
             Ok(content) => {
                 self.places.push((event.position, event.is_processed));
                 self.batch.messages.push(Message {

@@ -90,7 +90,7 @@ const BOOKS: &str = "
         id uuid not null, epoch bigint not null, named text[] not null default '{}',
         done int8multirange not null default '{}', made_at timestamptz not null default now());
     create table rebuild_held (position bigint primary key);
-    create table rebuild_routed (position bigint primary key);
+    create table rebuild_routed (position bigint primary key, user_id text);
     create table rebuild_refused (position bigint primary key, event_type text not null, message text not null);
     create table outbox (like public.outbox including all)";
 

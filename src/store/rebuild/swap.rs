@@ -22,7 +22,7 @@ const HANGERS: &str = "
         coalesce('with (' || array_to_string(view.reloptions, ', ') || ')', ''), pg_get_viewdef(view.oid))
     from wanted join pg_depend on refclassid = 'pg_class'::regclass and refobjid = id and classid = 'pg_rewrite'::regclass
     join pg_rewrite on pg_rewrite.oid = objid join pg_class as view on view.oid = ev_class
-    where view.relkind = 'v' and view.relnamespace = 'public'::regnamespace
+    where view.relkind = 'v' and view.relnamespace::regnamespace::text <> all(array['milepost_next', 'milepost_previous', 'milepost_outgoing'])
     union all
     select pg_get_triggerdef(pg_trigger.oid, true)
         || case tgenabled when 'D' then format('; alter table %s disable trigger %I', tgrelid::regclass, tgname) else '' end
@@ -58,20 +58,35 @@ const SEQUENCES: &str = "
       and rel.relnamespace = 'public'::regnamespace and rel.relname = any($1)
     order by 1, 2";
 
-/// Foreign keys that cross from one generation to the other although their own has a table of that name.
-/// (schema, table, name, schema of the other, definition)
+/// Foreign keys that cross from one generation to the other although their own has a table of that name, and those of
+/// other schemas to the tables that go: people read and write by the live ones.
+/// (schema that it belongs to, table, name, schema of the other, constraint)
 const CROSSING: &str = "
-    select own.nspname::text, rel.relname::text, conname::text, theirs.nspname::text, con.oid::int8
+    select case when own.nspname = any($1) then own.nspname else 'public' end::text,
+        quote_ident(own.nspname) || '.' || quote_ident(rel.relname), conname::text, theirs.nspname::text, con.oid::int8
     from pg_constraint as con join pg_class as rel on rel.oid = conrelid join pg_namespace as own on own.oid = rel.relnamespace
     join pg_class as other on other.oid = confrelid join pg_namespace as theirs on theirs.oid = other.relnamespace
-    where contype = 'f' and conparentid = 0 and own.nspname = any($1) and theirs.nspname = any($1)
-      and own.nspname <> theirs.nspname
-      and exists (select from pg_class as same where same.relnamespace = own.oid and same.relname = other.relname)
+    where contype = 'f' and conparentid = 0 and theirs.nspname = any($1)
+      and case when own.nspname = any($1) then own.nspname <> theirs.nspname
+               else own.nspname not in ('milepost_next', 'milepost_previous', 'milepost_outgoing') and theirs.nspname <> 'public' end
+      and exists (select from pg_class as same where same.relname = other.relname
+                  and same.relnamespace = case when own.nspname = any($1) then own.oid else 'public'::regnamespace end)
     order by 1, 2, 3";
 
 impl Connection {
+    /// Notes which events up to a settled position have had no effect: nobody is kept waiting for a look at all of them.
+    pub(crate) async fn note_open(&mut self, generation: &Generation, up_to: i64) -> Result<(), Error> {
+        let (schema, log) = (generation.schema, &self.domain.event_log);
+        let sql = format!(
+            "drop table if exists {schema}.rebuild_open; create table {schema}.rebuild_open (position bigint primary key);
+             insert into {schema}.rebuild_open
+                 select position from public.{log} where processed_at is null and position <= {up_to}"
+        );
+        self.carry_out(&sql, "look for events that have had no effect").await
+    }
+
     /// Puts the named tables of a generation in the place of the live ones. Nobody else may be at work; gives foreign keys
-    /// of the live tables that are to be validated: (table, name).
+    /// of the live tables that are to be validated: (table, name). [`Self::note_open`] was asked up to `noted`.
     ///
     /// # Errors
     /// [`Error::Contended`] when readers hold a table for too long. Nothing has happened then.
@@ -79,9 +94,10 @@ impl Connection {
         &mut self,
         generation: &Generation,
         (named, all): (&[&str], &[&str]),
+        noted: i64,
     ) -> Result<Vec<(String, String)>, Error> {
         execute(&mut self.pg, "begin").await?;
-        match Box::pin(self.exchange(generation, named, all)).await {
+        match Box::pin(self.exchange(generation, (named, all), noted)).await {
             Ok(crossing) => {
                 execute(&mut self.pg, "commit").await?;
                 Ok(crossing)
@@ -96,12 +112,12 @@ impl Connection {
     async fn exchange(
         &mut self,
         generation: &Generation,
-        named: &[&str],
-        all: &[&str],
+        (named, all): (&[&str], &[&str]),
+        noted: i64,
     ) -> Result<Vec<(String, String)>, Error> {
         let schema = generation.schema;
         let sequences = self.renumber(generation, named).await?;
-        self.routed(generation).await?;
+        self.settle_routed(generation, noted).await?;
         execute(&mut self.pg, "set local synchronous_commit = on; set local search_path = public").await?;
         let hangers = self.texts(HANGERS, named).await?;
         let unhang = self.texts(UNHANG, named).await?;
@@ -179,14 +195,47 @@ impl Connection {
         Ok(sequences)
     }
 
-    /// Events that had no contract when they came, and have had their effect now.
-    async fn routed(&mut self, generation: &Generation) -> Result<(), Error> {
+    /// How many events had no contract when they came, and would have their effect by a swap. Only one of all tables gives
+    /// it to them whole.
+    pub(crate) async fn newly_routed(&mut self, generation: &Generation) -> Result<i64, Error> {
         let sql = format!(
-            "update public.{} as log set processed_at = now() from {}.rebuild_routed as routed
-             where log.position = routed.position and log.processed_at is null",
-            self.domain.event_log, generation.schema
+            "select count(*) from {}.rebuild_routed join public.{} as log using (position) where processed_at is null",
+            generation.schema, self.domain.event_log
         );
-        self.carry_out(&sql, "mark events as projected").await
+        sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("count events that have got a contract", error))
+    }
+
+    /// Events that had no contract when they came, and have had their effect now: in the event store, and in the books.
+    /// `rebuild_open`: what the tables that go have no effect of. It is looked for before any table is locked.
+    async fn settle_routed(&mut self, generation: &Generation, noted: i64) -> Result<(), Error> {
+        let (schema, log) = (generation.schema, &self.domain.event_log);
+        let open = format!(
+            "delete from {schema}.rebuild_open as open using public.{log} as log
+             where log.position = open.position and log.processed_at is not null;
+             insert into {schema}.rebuild_open
+                 select position from public.{log} where processed_at is null and position > {noted}"
+        );
+        let sql = format!(
+            "with settled as (
+                 update public.{log} as log set processed_at = now(), user_id = coalesce(routed.user_id, log.user_id)
+                 from {schema}.rebuild_routed as routed
+                 where log.position = routed.position and log.processed_at is null returning stream_sequence)
+             insert into public.handled_sequences
+                 (stream, incarnation, sequences, applied, duplicates, waiting, unrouted, dead_letters, own)
+             select $1, null, '{{}}', count(*), 0, 0, -count(*), 0, 0 from settled
+             where stream_sequence is not null having count(*) > 0"
+        );
+        self.carry_out(&open, "look for events that have had no effect").await?;
+        let stream = self.domain.stream.name.clone();
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(stream)
+            .execute(&mut self.pg)
+            .await
+            .map(|_| ())
+            .map_err(|error| Error::classify("mark events as projected", error))
     }
 
     async fn lock_tables(&mut self, named: &[&str]) -> Result<(), Error> {
@@ -212,8 +261,8 @@ impl Connection {
                 .map_err(failed)?;
             let definition = definition.trim_end_matches(" NOT VALID");
             let sql = format!(
-                "set local search_path = {own}, public; alter table {own}.{table} drop constraint \"{name}\";
-                 alter table {own}.{table} add constraint \"{name}\" {definition} not valid"
+                "set local search_path = {own}, public; alter table {table} drop constraint \"{name}\";
+                 alter table {table} add constraint \"{name}\" {definition} not valid"
             );
             self.carry_out(&sql, "point a foreign key at the new tables").await?;
         }
@@ -222,25 +271,43 @@ impl Connection {
         Ok(live.map(|(_, table, name, ..)| (table, name)).collect())
     }
 
-    /// What went has the effect of everything up to now, apart from what waits.
+    /// What went has the effect of everything up to now, apart from what waits, and from what had no contract until now or
+    /// still has none: these are looked at again, should it come back.
     async fn account_for_outgoing(&mut self, generation: &Generation, named: &[&str]) -> Result<(), Error> {
-        let up_to = self.last_drawn().await?;
+        let (up_to, schema) = (self.last_drawn().await?, generation.schema);
         self.carry_out(&format!("set local search_path = {OUTGOING}, public"), "name the schema").await?;
         let named: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
         let notes = !named.iter().any(|name| name == "touched_later");
         self.open_books(&Generation { id: Uuid::new_v4(), named, ..generation.clone() }).await?;
         let sql = format!(
             "update rebuild_book set done = int8multirange(int8range(0, {up_to}, '[]'));
-             insert into rebuild_held select distinct position from public.waiting_events;
+             drop table rebuild_held;
+             alter table {schema}.rebuild_open set schema {OUTGOING}; alter table rebuild_open rename to rebuild_held;
              insert into touched_later (name, key) select name, key from public.touched_later where {notes};
              set local search_path = public"
         );
         self.carry_out(&sql, "account for the generation before").await
     }
 
+    /// Foreign keys to and from these tables that hold for new rows only: one who swapped was killed before the rows had
+    /// been looked at. (table, name)
+    pub(crate) async fn not_validated(&mut self, tables: &[&str]) -> Result<Vec<(String, String)>, Error> {
+        let sql = "select quote_ident(own.nspname) || '.' || quote_ident(rel.relname), conname::text
+             from pg_constraint join pg_class as rel on rel.oid = conrelid join pg_namespace as own on own.oid = relnamespace
+             where contype = 'f' and conparentid = 0 and not convalidated
+               and exists (select from unnest($1::text[]) as names (name)
+                           where to_regclass('public.' || quote_ident(name)) in (conrelid, confrelid))
+             order by 1, 2";
+        sqlx::query_as(sql)
+            .bind(tables)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look for foreign keys that are not valid", error))
+    }
+
     /// Validates a foreign key that was pointed at new tables; `false`: rows refer to what is not there.
     pub(crate) async fn validate(&mut self, table: &str, name: &str) -> Result<bool, Error> {
-        let sql = format!("alter table public.{table} validate constraint \"{name}\"");
+        let sql = format!("alter table {table} validate constraint \"{name}\"");
         match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.pg).await {
             Ok(_) => Ok(true),
             Err(error) => match Error::classify("validate a foreign key", error) {

@@ -75,8 +75,13 @@ async fn after_other_rules_were_applied_there_is_no_difference_and_while_they_ar
     world.streams = Some(folder);
     let (code, _) = world.rebuild(&["--all", "--diff"]);
     assert_eq!(code, Some(0), "by the rules in force, not by those of the folder");
+    world.succeed(&["rebuild", "--all"]);
     world.succeed(&["rules", "apply"]);
     world.is_as_rebuilt();
+    // The generation before has facts by the rules before, and nothing to fill.
+    let refused = world.output(&["rebuild", "--rollback"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("other rules than those"), "{said}");
     world
         .execute(
             "insert into journey_rules select epoch + 1, 'other', source, 'applying', separator from journey_rules

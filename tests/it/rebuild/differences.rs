@@ -91,6 +91,7 @@ async fn tables_that_are_not_declared_are_not_written() {
         assert!(output.status.code() == Some(code) && said.contains(told), "{arguments:?}: {said}");
     };
     refused(&["rebuild", "company_days"], 1, "company_days cannot be swapped without company_day_parts");
+    refused(&["rebuild", "company_days", "company_day_parts"], 1, "journey_milestones");
     refused(&["rebuild", "event_log"], 2, "no table that follows from the events");
     refused(&["rebuild"], 2, "required");
     refused(&["rebuild", "--rollback"], 1, "no generation before");

@@ -26,7 +26,10 @@ const HANGERS: &str = "
     comment on index buddy_matches_pkey is 'the key';
     grant select (id) on users to public;
     create table notes (user_id uuid references users (id) on update cascade, note text);
-    insert into notes select id, 'hello' from users order by id limit 5";
+    insert into notes select id, 'hello' from users order by id limit 5;
+    create schema reports;
+    create view reports.people as select id from users;
+    create table reports.notes (user_id uuid constraint to_people references users (id))";
 
 /// Reads all the time; each answer must be whole.
 struct Reader {
@@ -108,7 +111,23 @@ async fn tables_change_places_under_load_and_back() {
     assert_eq!(world.number("select count(*) from audited where table_name = 'buddy_matches'").await.signum(), 1);
     assert!(world.succeed(&["rebuild", "--drop-previous"]).contains("dropped"));
     assert_same_catalog(&catalog, &world.catalog().await);
+    // Those of another schema, too, are of the tables that are read now.
+    assert_eq!(world.number("select (select count(*) from reports.people) - (select count(*) from users)").await, 0);
+    world.execute("insert into reports.notes select id from users order by id desc limit 1").await;
     world.execute("drop publication matches").await;
+}
+
+/// As one leaves them who is killed just after a swap.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_were_not_validated_are_validated_by_the_next() {
+    let world = World::with_log(&LOG).await;
+    world
+        .execute("alter table buddy_feedback add constraint again foreign key (match_id) references buddy_matches (id) not valid")
+        .await;
+    let not_valid = "select count(*) from pg_constraint where contype = 'f' and not convalidated and connamespace = 'public'::regnamespace";
+    assert_eq!(world.number(not_valid).await, 1);
+    world.succeed(&["rebuild", "buddy_checkins"]);
+    assert_eq!(world.number(not_valid).await, 0);
 }
 
 /// What the outside knows is not told again; what a rebuild has corrected is told once.
@@ -145,9 +164,11 @@ async fn the_outside_is_told_what_was_wrong_and_nothing_else() {
 async fn some_tables_alone_change_places_and_back() {
     let world = World::with_log(&LOG).await;
     let catalog = world.catalog().await;
-    world.execute("update buddy_checkins set mood = 'okay' where mood = 'good'; update company_days set minutes = minutes + 1").await;
+    world
+        .execute("update buddy_checkins set mood = 'okay' where mood = 'good'; update companies set name = name || '!'")
+        .await;
     let damaged = world.dump().await;
-    let (code, built) = world.rebuild(&["company_days", "company_day_parts"]);
+    let (code, built) = world.rebuild(&["companies"]);
     assert_eq!(code, Some(0), "{built:#}");
     assert_same_catalog(&catalog, &world.catalog().await);
     let (code, built) = world.rebuild(&["--all", "--diff"]);

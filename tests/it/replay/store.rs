@@ -9,7 +9,7 @@ use super::text;
 use crate::support::{Csr, World, assert_same};
 
 /// A world whose folder lacks the contract of check-ins, with the files to put back.
-async fn without_checkins() -> (World, Vec<(PathBuf, String)>) {
+pub(crate) async fn without_checkins() -> (World, Vec<(PathBuf, String)>) {
     let world = World::with_setting("replicas = 1", "replicas = 1 ").await;
     let folder = world.streams.clone().expect("a folder of its own");
     // The rules speak of that type.
@@ -23,7 +23,7 @@ async fn without_checkins() -> (World, Vec<(PathBuf, String)>) {
     (world, texts.into())
 }
 
-fn put_back(files: &[(PathBuf, String)]) {
+pub(crate) fn put_back(files: &[(PathBuf, String)]) {
     for (file, text) in files {
         std::fs::write(file, text).expect("the contract is back");
     }
