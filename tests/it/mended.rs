@@ -133,6 +133,34 @@ async fn a_long_reader_of_the_store_does_not_stop_events_of_a_new_month() {
     assert_eq!(world.number("select count(*) from event_log").await, 4);
 }
 
+/// The reader comes while they are being moved, and waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn strays_that_get_their_month_are_missed_by_no_reader() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let mut long = world.postgres().await;
+    sqlx::raw_sql("begin; select count(*) from event_log").execute(&mut long).await.expect("a long read begins");
+    let mut event = csr.person(csr.company);
+    event["metadata"]["timestamp"] = "2003-01-01T00:00:00Z".into();
+    world.publish_events(&[event]).await;
+    assert_eq!(world.drain(&[])["applied"], 1);
+    assert_eq!(world.number("select count(*) from event_log_default").await, 1, "a stray");
+    long.close().await.expect("the long read ends");
+
+    let mut moving = world.postgres().await;
+    let ensure = "begin; select event_log_ensure_months(array['2003-01-01'::date])";
+    sqlx::raw_sql(ensure).execute(&mut moving).await.expect("the month is made, and not committed");
+    let mut reader = world.postgres().await;
+    let reading = tokio::spawn(async move {
+        let sql = "select count(*) from event_log where position > $1";
+        sqlx::query_scalar::<_, i64>(sql).bind(0_i64).fetch_one(&mut reader).await
+    });
+    world.reaches("select count(*) from pg_locks where not granted", |waiting| waiting > 0);
+    sqlx::raw_sql("commit").execute(&mut moving).await.expect("it is committed");
+    assert_eq!(reading.await.expect("it ends").expect("a count"), 1);
+    assert_eq!(world.number("select count(*) from event_log_default").await, 0, "it has moved");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_made_anew_under_a_running_service_stops_it_with_an_explanation() {
     let world = World::new().await;
