@@ -26,8 +26,6 @@ pub use crate::store::rebuild::{Difference, Lack, Lacks, Row};
 pub use order::{Built, Error, Order, Progress};
 pub use plan::Plan;
 
-/// How often it is looked before events are said to be without effect.
-const LOOKS_MAX: u32 = 3;
 /// For how long a moment without batches or readers in the way is looked for.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
 
@@ -135,26 +133,17 @@ async fn alone_at_it(store: &Store, schema: &str) -> Result<Connection, Error> {
 impl<P: Progress> Builder<'_, P> {
     async fn compare(&mut self, with_values: bool) -> Result<(), Error> {
         self.progress.stage("comparing");
-        let (mut pause, mut began, mut looks) = (Pause::default(), Instant::now(), 1);
+        let (mut pause, began) = (Pause::default(), Instant::now());
         loop {
             match Box::pin(self.begin_comparing()).await {
-                Ok(()) => {
-                    self.built.lacks = self.connection.lacks().await?;
-                    if self.built.lacks.events == 0 || looks == LOOKS_MAX {
-                        break;
-                    }
-                    // Held for want of something that came in the same moment: only what stays so is said.
-                    (looks, began) = (looks + 1, Instant::now());
-                    self.connection.end_comparing().await?;
-                    let Error::Store(again) = in_the_way() else { break };
-                    self.step_back(began, again, &mut pause).await?;
-                }
+                Ok(()) => break,
                 Err(Error::Store(error @ store::Error::Contended { .. })) => {
                     self.step_back(began, error, &mut pause).await?;
                 }
                 Err(error) => return Err(error),
             }
         }
+        self.built.lacks = self.connection.lacks().await?;
         let compared =
             self.plan.tables.iter().filter(|table| self.plan.named.contains(&table.name) && !table.is_internal);
         for table in compared {
