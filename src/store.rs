@@ -314,3 +314,19 @@ impl Unit<'_> {
 async fn execute(pg: &mut PgConnection, sql: &'static str) -> Result<(), Error> {
     sqlx::raw_sql(sql).execute(pg).await.map(|_| ()).map_err(|error| Error::classify(sql, error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn what_the_database_could_not_read_is_not_repeated() {
+        for (said, kept) in [
+            ("invalid input syntax for type numeric: \"ada@example.org\"", "invalid input syntax for type numeric"),
+            ("date/time field value out of range: \"a: \"b\"", "date/time field value out of range"),
+            ("value too long for type character varying(10)", "value too long for type character varying(10)"),
+        ] {
+            assert_eq!(without_values(said), kept);
+        }
+    }
+}
