@@ -78,7 +78,7 @@ pub enum Error {
     #[error("the lease of the feed ends too soon to insert now")]
     NoTime,
     /// The lease is another's, or the range was sealed by another.
-    #[error("another process feeds now")]
+    #[error("another process feeds now, and did not let go in time\n  hint: try again; it may be replacing ranges")]
     Elsewhere,
     /// Somebody else builds a generation, or exchanges one.
     #[error(
@@ -194,7 +194,7 @@ pub async fn read(
         tokio::task::block_in_place(|| {
             for row in &mut rows {
                 row.complete(&known);
-                row.write(&domain.layout, &mut body);
+                row.write(&mut body);
             }
         });
     }

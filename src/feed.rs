@@ -1,5 +1,6 @@
 //! What is carried into ClickHouse: stored events as rows, sealed range by range.
 
+pub mod block;
 pub mod document;
 pub mod frame;
 pub mod layout;
@@ -29,7 +30,7 @@ pub struct Range {
     pub events: i64,
     /// Their hash, as [`Layout::hash`] computes it.
     pub hash: u64,
-    /// A line that names the columns, and the rows as one compressed frame, until they are fed.
+    /// The rows, as one block in one compressed frame, until they are fed.
     pub body: Bytes,
 }
 
@@ -38,19 +39,16 @@ impl Range {
     #[must_use]
     pub fn of(generation: i32, first: i64, last: i64, body: Body) -> Self {
         let (events, hash) = (body.events, body.hash);
-        let body = [body.columns.as_bytes(), b"\n", &Frame::of(&body.text).into_bytes()].concat().into();
-        Self { generation, first, last, events, hash, body }
+        let block = block::block(body.columns, usize::try_from(events).unwrap_or_default());
+        Self { generation, first, last, events, hash, body: Frame::of(&block).into_bytes() }
     }
 
-    /// The columns of the rows, and the frame that is sent.
+    /// The frame that is sent.
     ///
     /// # Errors
     /// When the bytes are not what was sealed.
-    pub fn rows(&self) -> Result<(Vec<String>, Frame), String> {
-        let end = self.body.iter().position(|byte| *byte == b'\n').ok_or("it names no columns")?;
-        let names = std::str::from_utf8(&self.body[..end]).map_err(|error| error.to_string())?;
-        let frame = Frame::made(self.body.slice(end + 1..)).ok_or("what follows the columns is no frame")?;
-        Ok((names.split('\t').map(str::to_owned).collect(), frame))
+    pub fn rows(&self) -> Result<Frame, String> {
+        Frame::made(self.body.clone()).ok_or_else(|| "it is no frame".to_owned())
     }
 
     /// Names the insert of this range: a repeat is recognised by it, whatever it contains.

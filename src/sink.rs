@@ -166,7 +166,7 @@ impl Sink {
     }
 
     /// Sends a body, which is one frame, in one insert, as one block. If the connection breaks in a frame, nothing of it
-    /// can be read.
+    /// can be read. Without `columns` the body names them itself, as Native does.
     ///
     /// # Errors
     /// When it fails; after any error it may have had its effect, so that it has to be repeated with the same token.
@@ -179,7 +179,8 @@ impl Sink {
         settings: &[(&str, &str)],
     ) -> Result<(), Error> {
         let names: Vec<String> = columns.iter().map(|name| identifier(name)).collect();
-        let sql = format!("insert into {} ({}) format {format}", identifier(table), names.join(", "));
+        let columns = if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) };
+        let sql = format!("insert into {} {columns} format {format}", identifier(table));
         let newer = self.known(&NEWER_INSERT_SETTINGS).await?;
         let client = with_settings(self.client.clone().with_database(&self.database), &INSERT_SETTINGS);
         let client = with_settings(with_settings(client, &newer), settings).with_compression(Compression::None);

@@ -37,8 +37,8 @@ create index feed_ranges_sealed_idx on feed_ranges (generation, first_position) 
 comment on table feed_ranges is 'Sealed ranges of positions of the event store, without gaps between them; old ones are merged';
 comment on column feed_ranges.first_position is 'The position after the last one of the range before';
 comment on column feed_ranges.events is 'Events in the range; fewer than positions, because positions have gaps';
-comment on column feed_ranges.content_hash is 'Sum, modulo 2^64, of the SipHash-2-4 of each row; ClickHouse computes the same from what it holds';
-comment on column feed_ranges.body is 'The rows until they are fed: tab separated, below a line that names the columns; an LZ4 block with its length before it';
+comment on column feed_ranges.content_hash is 'Sum, modulo 2^64, of the XXH3 of each row; ClickHouse computes the same from what it holds';
+comment on column feed_ranges.body is 'The rows until they are fed, as they are sent: a block in ClickHouse''s Native format, in its LZ4 frame with checksum';
 comment on column feed_ranges.fed_at is 'When count and hash were found equal in ClickHouse';
 
 create table feed_leases (

@@ -67,8 +67,7 @@ impl Writer<'_> {
     pub(super) async fn insert(&self, range: &Range) -> Result<(), Error> {
         let sink = self.tenure.for_insert(self.sink)?;
         let rows = tokio::task::block_in_place(|| range.rows());
-        let (columns, rows) = rows.map_err(|cause| Error::Unreadable { first: range.first, cause })?;
-        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let rows = rows.map_err(|cause| Error::Unreadable { first: range.first, cause })?;
         let (token, seconds) = (range.token(&self.target.table), INSERT_SECONDS_MAX.to_string());
         // The server, too, gives up by then: also on a body that stopped coming because we were stopped.
         let settings = [
@@ -76,7 +75,7 @@ impl Writer<'_> {
             ("max_execution_time", &seconds),
             ("http_receive_timeout", &seconds),
         ];
-        sink.insert(&self.target.table, &columns, "TabSeparated", rows, &settings).await?;
+        sink.insert(&self.target.table, &[], "Native", rows, &settings).await?;
         Ok(())
     }
 

@@ -238,10 +238,11 @@ pub async fn roll_back(store: &Store, sink: &Sink) -> Result<i32, Error> {
             return Err(Error::Version("there is no previous generation to go back to".to_owned()));
         };
         connection.begin_exchange(generation).await?;
-        finish_exchange(connection, sink, tenure).await?;
-        // What was withdrawn from the store meanwhile has been taken out of the other generation.
+        // What was withdrawn from the store meanwhile has been taken out of the other generation only. Noted while the
+        // exchange has begun: whoever writes next finishes it first.
         let differing = connection.differing_from_store(generation).await?;
         connection.note_outdated(&differing).await?;
+        finish_exchange(connection, sink, tenure).await?;
         Ok(generation)
     }))
     .await

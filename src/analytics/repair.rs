@@ -45,6 +45,8 @@ impl Writer<'_> {
             let range = Writer { target: &beside, ..*self }.write(connection, (*first, *last)).await?;
             resealed.push((range, outdated));
         }
+        // A month that was dropped while we read is in nothing that was written, and would be gone from ClickHouse too.
+        connection.verify_replaceable(ranges).await?;
         let within = within(ranges);
         let mut partitions = self.sink.partitions(&beside.table, "true").await?;
         partitions.extend(self.sink.partitions(table, &within).await?);

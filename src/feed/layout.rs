@@ -5,12 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use super::block::Kind;
 use crate::contract::Contract;
 
 /// After each field of a row when it is hashed.
 pub const FIELD_END: u8 = 0x1f;
-/// What stands for a value that is not there.
-pub const ABSENT: &str = "\\N";
 
 /// The columns that a domain's events have in analytics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,23 +45,25 @@ impl Layout {
 
     /// Every column, in the order in which rows are written and hashed.
     #[must_use]
-    pub fn columns(&self) -> Vec<&str> {
-        let names = |names: &'static [&'static str]| names.iter().copied();
-        names(&["position", "event_id", "event_type", "family", "version", "user_id"])
-            .chain(self.dimensions.iter().map(String::as_str))
-            .chain(names(&["event_time", "received_at", "correlation_id"]))
-            .chain(self.measures.iter().map(String::as_str))
-            .chain(names(&["payload"]))
-            .collect()
+    pub fn columns(&self) -> Vec<(&str, Kind)> {
+        use Kind::{Id, Moment, Number, OwnId, Position, Text};
+        let begin = [("position", Position), ("event_id", OwnId), ("event_type", Text), ("family", Text)];
+        let middle = [("event_time", Moment), ("received_at", Moment), ("correlation_id", Id)];
+        let mut columns = [&begin[..], &[("version", Text), ("user_id", Id)]].concat();
+        columns.extend(self.dimensions.iter().map(|name| (name.as_str(), Id)));
+        columns.extend(middle);
+        columns.extend(self.measures.iter().map(|name| (name.as_str(), Number)));
+        columns.push(("payload", Text));
+        columns
     }
 
-    /// ClickHouse SQL for the hash of some rows: the sum, modulo 2^64, of a SipHash-2-4 of each. A sum does not depend
+    /// ClickHouse SQL for the hash of some rows: the sum, modulo 2^64, of an XXH3 of each. A sum does not depend
     /// on the order of rows, and those of neighbouring ranges add up. Only what is there is hashed, with its name: a column
     /// that is added later changes nothing for the rows before it.
     #[must_use]
     pub fn hash(&self) -> String {
         let field = |column: &str| format!("ifNull(concat('{column}=', toString({column}), '\\x1f'), '')");
-        let fields: Vec<String> = self.columns().into_iter().map(field).collect();
-        format!("sum(sipHash64(concat({})))", fields.join(", "))
+        let fields: Vec<String> = self.columns().into_iter().map(|(column, _)| field(column)).collect();
+        format!("sum(xxh3(concat({})))", fields.join(", "))
     }
 }

@@ -1,16 +1,16 @@
 //! A stored event as a row of analytics: without personal data, with what its contract measures.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Datelike as _, Timelike as _, Utc};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
-use siphasher::sip::SipHasher24;
 use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
+use super::block::Column;
 use super::document::{self, Stripped};
-use super::layout::{ABSENT, FIELD_END, Layout};
+use super::layout::{FIELD_END, Layout};
 use crate::contract::upcast::Step;
 use crate::domain::Domain;
 use crate::{envelope, instant};
@@ -66,24 +66,25 @@ pub struct Known(pub HashMap<Uuid, Vec<Told>>);
 /// Since when, and what of each dimension.
 pub type Told = (DateTime<Utc>, Vec<Option<Uuid>>);
 
-/// Rows as they are sent: tab separated, with their number and hash.
+/// Rows as they are sent, with their number and hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// The names of the columns.
-    pub columns: String,
-    /// Lines.
-    pub text: Vec<u8>,
-    /// How many.
+    /// Their values.
+    pub columns: Vec<Column>,
+    /// How many rows.
     pub events: i64,
     /// As [`Layout::hash`] computes it from the table.
     pub hash: u64,
+    /// What is hashed of one row. All at once, because that is much faster; kept, because there are many.
+    said: Vec<u8>,
 }
 
 impl Body {
     /// No rows yet.
     #[must_use]
     pub fn of(layout: &Layout) -> Self {
-        Self { columns: layout.columns().join("\t"), text: Vec::new(), events: 0, hash: 0 }
+        let columns = layout.columns().into_iter().map(|(name, kind)| Column::of(name, kind)).collect();
+        Self { columns, events: 0, hash: 0, said: Vec::new() }
     }
 }
 
@@ -158,75 +159,82 @@ impl Row {
         }
     }
 
-    /// Adds the row to what is to be sent.
-    pub fn write(&self, layout: &Layout, body: &mut Body) {
+    /// Adds the row to what is to be sent, column by column in the order of [`Layout::columns`].
+    pub fn write(&self, body: &mut Body) {
         let family = self.event_type.split('.').next().unwrap_or_default();
-        let mut line =
-            Line { text: &mut body.text, said: Vec::with_capacity(self.payload.len() + 512), is_first: true };
-        line.field("position", Some(&self.position.to_string()));
-        line.uuid("event_id", Some(self.event_id));
-        line.field("event_type", Some(&self.event_type));
-        line.field("family", Some(family));
-        line.field("version", Some(&self.version));
-        line.uuid("user_id", self.user_id);
-        layout.dimensions.iter().zip(&self.dimensions).for_each(|(column, id)| line.uuid(column, *id));
-        line.field("event_time", Some(&moment(self.event_time)));
-        line.field("received_at", Some(&moment(self.received_at)));
-        line.uuid("correlation_id", self.correlation_id);
-        for (column, number) in layout.measures.iter().zip(&self.measures) {
-            line.field(column, number.map(decimal).as_deref());
-        }
-        line.field("payload", Some(&self.payload));
-        body.hash = body.hash.wrapping_add(SipHasher24::new().hash(&line.said));
-        body.text.push(b'\n');
+        body.said.clear();
+        let mut line = Line { columns: body.columns.iter_mut(), said: &mut body.said };
+        line.add(&self.position.to_string(), |column| column.position(self.position));
+        line.own_id(self.event_id);
+        line.text(&self.event_type);
+        line.text(family);
+        line.text(&self.version);
+        line.id(self.user_id);
+        self.dimensions.iter().for_each(|id| line.id(*id));
+        line.moment(self.event_time);
+        line.moment(self.received_at);
+        line.id(self.correlation_id);
+        self.measures.iter().for_each(|number| line.number(*number));
+        line.text(&self.payload);
+        body.hash = body.hash.wrapping_add(xxh3_64(&body.said));
         body.events += 1;
     }
 }
 
-/// A line in the making: escaped as ClickHouse's TabSeparated wants it, and hashed as it is.
+/// A row in the making: each value goes into the next column, and as text into what is hashed.
 struct Line<'b> {
-    text: &'b mut Vec<u8>,
-    /// What is hashed. All at once, because that is much faster.
-    said: Vec<u8>,
-    is_first: bool,
+    columns: std::slice::IterMut<'b, Column>,
+    said: &'b mut Vec<u8>,
 }
 
 impl Line<'_> {
-    fn uuid(&mut self, column: &str, id: Option<Uuid>) {
-        let mut buffer = Uuid::encode_buffer();
-        self.field(column, id.map(|id| &*id.hyphenated().encode_lower(&mut buffer)));
-    }
-
-    fn field(&mut self, column: &str, value: Option<&str>) {
-        if !self.is_first {
-            self.text.push(b'\t');
-        }
-        self.is_first = false;
-        let Some(value) = value else {
-            return self.text.extend_from_slice(ABSENT.as_bytes());
-        };
-        for part in [column.as_bytes(), b"=", value.as_bytes(), &[FIELD_END]] {
+    fn add(&mut self, said: &str, add: impl FnOnce(&mut Column)) {
+        let Some(column) = self.columns.next() else { return };
+        for part in [column.name.as_bytes(), b"=", said.as_bytes(), &[FIELD_END]] {
             self.said.extend_from_slice(part);
         }
-        self.text.extend_from_slice(escape(value).as_bytes());
+        add(column);
+    }
+
+    /// What is not there is not hashed either.
+    fn add_absent(&mut self, add: impl FnMut(&mut Column)) {
+        self.columns.next().into_iter().for_each(add);
+    }
+
+    fn own_id(&mut self, id: Uuid) {
+        let mut buffer = Uuid::encode_buffer();
+        self.add(id.hyphenated().encode_lower(&mut buffer), |column| column.own_id(id));
+    }
+
+    fn id(&mut self, id: Option<Uuid>) {
+        let mut buffer = Uuid::encode_buffer();
+        match id {
+            Some(id) => self.add(id.hyphenated().encode_lower(&mut buffer), |column| column.id(Some(id))),
+            None => self.add_absent(|column| column.id(None)),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.add(text, |column| column.text(text));
+    }
+
+    fn moment(&mut self, at: DateTime<Utc>) {
+        self.add(&moment(at), |column| column.moment(at));
+    }
+
+    fn number(&mut self, number: Option<Decimal>) {
+        use rust_decimal::RoundingStrategy::MidpointAwayFromZero;
+        match number.map(|number| number.round_dp_with_strategy(MEASURE_DIGITS, MidpointAwayFromZero).normalize()) {
+            // As ClickHouse writes a decimal: without zeros at the end.
+            Some(number) => self.add(&number.to_string(), |column| column.number(Some(millionths(number)))),
+            None => self.add_absent(|column| column.number(None)),
+        }
     }
 }
 
-fn escape(value: &str) -> Cow<'_, str> {
-    if !value.bytes().any(|byte| matches!(byte, b'\\' | b'\t' | b'\n' | b'\r')) {
-        return Cow::Borrowed(value);
-    }
-    let mut escaped = String::with_capacity(value.len() + 16);
-    for letter in value.chars() {
-        match letter {
-            '\\' => escaped.push_str("\\\\"),
-            '\t' => escaped.push_str("\\t"),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            other => escaped.push(other),
-        }
-    }
-    Cow::Owned(escaped)
+/// A number without more digits than measures have.
+fn millionths(number: Decimal) -> i128 {
+    number.mantissa() * 10_i128.pow(MEASURE_DIGITS.saturating_sub(number.scale()))
 }
 
 /// As ClickHouse writes a `DateTime64(6)`.
@@ -249,10 +257,4 @@ fn moment(at: DateTime<Utc>) -> String {
 fn digits(text: &mut String, number: u32, first: u32) {
     let weights = std::iter::successors(Some(first), |weight| Some(weight / 10).filter(|weight| *weight > 0));
     text.extend(weights.filter_map(|weight| char::from_digit(number / weight % 10, 10)));
-}
-
-/// As ClickHouse writes a decimal: without zeros at the end.
-fn decimal(number: Decimal) -> String {
-    use rust_decimal::RoundingStrategy::MidpointAwayFromZero;
-    number.round_dp_with_strategy(MEASURE_DIGITS, MidpointAwayFromZero).normalize().to_string()
 }

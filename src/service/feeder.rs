@@ -13,7 +13,7 @@ use crate::analytics::{Error, Target, Writer};
 use crate::feed::Range;
 use crate::metrics;
 use crate::retry::Pause;
-use crate::sink::Sink;
+use crate::sink::{self, Sink};
 use crate::store::Connection;
 
 /// Pause when nothing is settled, so that ClickHouse gets a few large inserts and not many small ones.
@@ -24,6 +24,8 @@ const LOOK_EVERY_UNTIL_IDLE: Duration = Duration::from_millis(50);
 const MERGE_EVERY: Duration = Duration::from_secs(60);
 /// How often mirrored tables are looked at while there are ranges to carry.
 const MIRROR_EVERY: Duration = Duration::from_secs(5);
+/// Pause after ranges that changed after they were sealed could not be replaced.
+const REPLACE_AGAIN: Duration = Duration::from_secs(30);
 /// Somebody asked for the lease: so long it is left to them.
 const STAND_BACK: Duration = Duration::from_secs(2);
 
@@ -110,6 +112,7 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
     let mut next = None;
     let (mut merged_at, mut mirrored_at) = (None::<Instant>, Instant::now());
     let (mut horizons, mut is_mirrored) = (horizons(&marking), true);
+    let mut replaced_at = None::<Instant>;
     loop {
         if merged_at.is_none_or(|at| at.elapsed() > MERGE_EVERY) {
             marking.merge_ranges(target.generation).await?;
@@ -127,9 +130,20 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
             }
             mirrored_at = Instant::now();
         }
-        if next.is_none() {
+        if next.is_none() && replaced_at.is_none_or(|at| at.elapsed() > REPLACE_AGAIN) {
             let outdated = marking.outdated(target.generation).await?;
-            writer.replace(&mut marking, &outdated).await?;
+            match writer.replace(&mut marking, &outdated).await {
+                Ok(_) => replaced_at = None,
+                // It may fail as often as it is tried: what is new is carried all the same.
+                Err(
+                    error @ (Error::Sink(sink::Error::Fault { .. } | sink::Error::Silent { .. })
+                    | Error::Differs { .. }),
+                ) => {
+                    trouble(shared, &error);
+                    replaced_at = Some(Instant::now());
+                }
+                Err(error) => return Err(error),
+            }
         }
         let settled = horizon.advance(&mut sealing).await?;
         let seal = writer.seal_next(&mut sealing, settled);
@@ -145,7 +159,7 @@ async fn feed(shared: &Shared, sink: &Sink, tenure: &Tenure, is_wanted: &AtomicB
             None => seal.await?,
         };
         if next.is_none() {
-            if is_mirrored {
+            if is_mirrored && replaced_at.is_none() {
                 shared.health.fine("analytics");
             }
             if is_wanted.load(Ordering::Relaxed) {

@@ -116,6 +116,23 @@ impl Connection {
             .map_err(|error| Error::classify("look for outdated ranges", error))
     }
 
+    /// Fails where ranges hold events that only archives have: the store cannot give them again.
+    pub(crate) async fn verify_replaceable(&mut self, ranges: &[(i64, i64)]) -> Result<(), Error> {
+        let sql = "select exists (select from event_archives, unnest($1::int8[], $2::int8[]) as ranges (first, last)
+                                  where positions && int8multirange(int8range(first, last, '[]')))";
+        let (firsts, lasts): (Vec<i64>, Vec<i64>) = ranges.iter().copied().unzip();
+        let is_archived: bool = sqlx::query_scalar(sql)
+            .bind(firsts)
+            .bind(lasts)
+            .fetch_one(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look whether events of ranges were archived", error))?;
+        match is_archived {
+            true => Err(Error::fault("events of these ranges were archived and dropped: they stay as they are".into())),
+            false => Ok(()),
+        }
+    }
+
     /// Merges small ranges that were fed a while ago, so that years of them stay few: neighbours within the same
     /// [`MERGED_POSITIONS`] become one. Counts and hashes add up.
     pub(crate) async fn merge_ranges(&mut self, generation: i32) -> Result<u64, Error> {

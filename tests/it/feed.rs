@@ -34,7 +34,7 @@ use trap::Trap;
 /// Words of the requests that carry a range, in their order.
 const SEAL: &str = "insert into feed_ranges";
 const INSERT: &str = "insert_deduplication_token=events_raw";
-const LOOK: &str = "sipHash64";
+const LOOK: &str = "xxh3";
 const MARK: &str = "update feed_ranges set fed_at";
 
 /// Ranges that are sealed and not marked.
@@ -46,7 +46,7 @@ const BEHIND: &str = "select count(*) from event_log where position >
     (select coalesce(max(last_position), 0) from feed_ranges where fed_at is not null)";
 
 impl World {
-    fn analytics(&self) -> &ClickHouse {
+    pub(crate) fn analytics(&self) -> &ClickHouse {
         self.clickhouse.as_ref().expect("a world with ClickHouse")
     }
 
@@ -113,6 +113,14 @@ impl Running {
             assert_eq!(status, 200, "{said}");
             said.contains(&format!("degraded: {what}")).then_some(said)
         })
+    }
+
+    /// Waits until `/readyz` says that nothing is wrong; the numbers may be right a moment before.
+    #[track_caller]
+    fn is_fine(&self) {
+        crate::support::eventually("/readyz to say nothing but that it is ready", || {
+            (self.get("/readyz").1 == "ready\n").then_some(())
+        });
     }
 
     /// Waits until it has tried again so often.

@@ -10,13 +10,13 @@ const CONTENT: &str =
 
 impl World {
     /// A world with tables in ClickHouse.
-    pub(super) async fn fed() -> Self {
+    pub(crate) async fn fed() -> Self {
         Self::with_clickhouse(ClickHouse::new()).await
     }
 
     /// Feeds what is stored, until nothing is left.
     #[track_caller]
-    pub(super) fn feed(&self) {
+    pub(crate) fn feed(&self) {
         let mut feeding = self.start(&["--until-idle", "--only", "analytics"]);
         eventually("everything to be fed", || (!feeding.is_running()).then_some(()));
         assert_eq!(feeding.wait().0, Some(0));

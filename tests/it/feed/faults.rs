@@ -1,5 +1,7 @@
 //! Requests to ClickHouse that are cut, whose answers are lost, or that are answered with nonsense.
 
+use tokio::task::JoinSet;
+
 use super::exact::assert_exact;
 use super::trap::{Fate, Point, Trap};
 use super::{BEHIND, INSERT, LOOK, UNFED};
@@ -38,59 +40,78 @@ async fn an_insert_whose_answer_was_lost_is_looked_up_and_not_repeated() {
     assert_eq!(trap.count(INSERT), 2, "one for each of two ranges");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// Worlds side by side: they mostly wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn an_insert_that_was_cut_is_sent_again() {
+    let mut cases = JoinSet::new();
     for point in [Point::Before, Point::Head, Point::Middle] {
-        let (_world, trap) = fed_despite(INSERT, point, Fate::Cut, 2).await;
-        assert_eq!(trap.count(INSERT), 4, "two were cut, two went through");
+        cases.spawn(async move {
+            let (_world, trap) = fed_despite(INSERT, point, Fate::Cut, 2).await;
+            assert_eq!(trap.count(INSERT), 4, "two were cut, two went through: {point:?}");
+        });
     }
+    cases.join_all().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn answers_that_are_wrong_are_not_believed() {
-    let (_world, trap) = fed_despite(INSERT, Point::Before, Fate::Answered(GARBAGE), 1).await;
-    assert_eq!(trap.count(INSERT), 3, "somebody said that it is there: it was not");
+    let mut cases = JoinSet::new();
+    cases.spawn(async {
+        let (_world, trap) = fed_despite(INSERT, Point::Before, Fate::Answered(GARBAGE), 1).await;
+        assert_eq!(trap.count(INSERT), 3, "somebody said that it is there: it was not");
+    });
     for (answer, inserts) in [(BROKEN, 2), (BUSY, 3)] {
-        let (_world, trap) = fed_despite(INSERT, Point::After, Fate::Answered(answer), 1).await;
-        assert_eq!(trap.count(INSERT), inserts, "it was there: looked up, or repeated under its token");
+        cases.spawn(async move {
+            let (_world, trap) = fed_despite(INSERT, Point::After, Fate::Answered(answer), 1).await;
+            assert_eq!(trap.count(INSERT), inserts, "it was there: looked up, or repeated under its token");
+        });
     }
     for answer in [GARBAGE, BUSY, BROKEN] {
-        fed_despite(LOOK, Point::After, Fate::Answered(answer), 2).await;
+        cases.spawn(async move {
+            fed_despite(LOOK, Point::After, Fate::Answered(answer), 2).await;
+        });
     }
+    cases.join_all().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn a_view_of_theirs_that_fails_holds_the_feed_up_and_nothing_else() {
+    let mut cases = JoinSet::new();
     for (name, is_killed) in [("a_theirs", false), ("a_theirs", true), ("z_theirs", true)] {
-        let world = World::with_clickhouse(ClickHouse::new()).await;
-        let mut csr = Csr::new();
-        world.analytics().execute("create table theirs (n UInt64) engine = MergeTree order by n");
-        world.analytics().execute(&format!(
-            "create materialized view {name} to theirs as select throwIf(position > 5, 'on purpose') as n from events_raw"
-        ));
-        let running = world.start(&["--only", "project,analytics"]);
-        world.publish_events(&csr.people(30)).await;
-        running.retried("fault", 2);
-        world.publish_events(&csr.people(30)).await;
-        world.reaches("select count(*) from event_log", |stored| stored == 60);
-        let said = running.degraded("analytics: ");
-        assert!(said.contains(name) && said.contains("  hint: a materialized view"), "{said}");
-        assert!(!said.contains("@example.org"), "{said}");
-        assert!(world.number(UNFED).await >= 1, "a range waits");
-        if is_killed {
-            running.kill();
-            world.analytics().execute(&format!("drop view {name}"));
-            world.end_lease().await;
-            world.finish_feed();
-        } else {
-            world.analytics().execute(&format!("drop view {name}"));
-            world.reaches(BEHIND, |behind| behind == 0);
-            assert_eq!(running.readiness(200), "ready\n");
-            running.kill();
-            world.end_lease().await;
-        }
-        assert_exact(&world).await;
+        cases.spawn(despite_a_view(name, is_killed));
     }
+    cases.join_all().await;
+}
+
+async fn despite_a_view(name: &'static str, is_killed: bool) {
+    let world = World::with_clickhouse(ClickHouse::new()).await;
+    let mut csr = Csr::new();
+    world.analytics().execute("create table theirs (n UInt64) engine = MergeTree order by n");
+    world.analytics().execute(&format!(
+        "create materialized view {name} to theirs as select throwIf(position > 5, 'on purpose') as n from events_raw"
+    ));
+    let running = world.start(&["--only", "project,analytics"]);
+    world.publish_events(&csr.people(30)).await;
+    running.retried("fault", 2);
+    world.publish_events(&csr.people(30)).await;
+    world.reaches("select count(*) from event_log", |stored| stored == 60);
+    let said = running.degraded("analytics: ");
+    assert!(said.contains(name) && said.contains("  hint: a materialized view"), "{said}");
+    assert!(!said.contains("@example.org"), "{said}");
+    assert!(world.number(UNFED).await >= 1, "a range waits");
+    if is_killed {
+        running.kill();
+        world.analytics().execute(&format!("drop view {name}"));
+        world.end_lease().await;
+        world.finish_feed();
+    } else {
+        world.analytics().execute(&format!("drop view {name}"));
+        world.reaches(BEHIND, |behind| behind == 0);
+        running.is_fine();
+        running.kill();
+        world.end_lease().await;
+    }
+    assert_exact(&world).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

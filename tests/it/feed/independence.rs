@@ -80,7 +80,7 @@ async fn tables_that_are_not_there_yet_are_waited_for() {
         assert!(output.status.code() == Some(2) && said.contains("milepost migrate"), "{said}");
     }
     world.succeed(&["migrate"]);
-    eventually("the feed", || (service.readiness(200) == "ready\n").then_some(()));
+    service.is_fine();
     world.reaches("select coalesce(sum(events), 0) from feed_ranges where fed_at is not null", |fed| fed == 3);
     world.is_all_there().await;
     world.is_well(&[]);

@@ -1,5 +1,7 @@
 //! SIGKILL at every step from the seal of a range to its mark.
 
+use tokio::task::JoinSet;
+
 use super::exact::assert_exact;
 use super::trap::{Fate, Point};
 use super::{INSERT, LOOK, MARK, SEAL, UNFED};
@@ -93,22 +95,28 @@ async fn killed_again_where_it_makes_up_for_it_each_event_is_there_once() {
 }
 
 /// The next insert reaches the server only when its sender is dead and another has taken over and finished.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn an_insert_that_outlives_its_sender_counts_once() {
+    let mut cases = JoinSet::new();
     for point in [Point::Before, Point::Head, Point::Middle] {
-        let world = World::with_clickhouse(ClickHouse::new()).await;
-        world.commit_people(&mut Csr::new(), 12).await;
-        let (postgres, clickhouse) = world.traps();
-        clickhouse.set(INSERT, point, Fate::Held, 1);
-        let process = world.feeder_through(&postgres, &clickhouse);
-        clickhouse.caught(1);
-        process.kill();
-        world.end_lease().await;
-        world.finish_feed();
-        clickhouse.let_go();
-        clickhouse.answered(INSERT);
-        assert_exact(&world).await;
+        cases.spawn(outlived_at(point));
     }
+    cases.join_all().await;
+}
+
+async fn outlived_at(point: Point) {
+    let world = World::with_clickhouse(ClickHouse::new()).await;
+    world.commit_people(&mut Csr::new(), 12).await;
+    let (postgres, clickhouse) = world.traps();
+    clickhouse.set(INSERT, point, Fate::Held, 1);
+    let process = world.feeder_through(&postgres, &clickhouse);
+    clickhouse.caught(1);
+    process.kill();
+    world.end_lease().await;
+    world.finish_feed();
+    clickhouse.let_go();
+    clickhouse.answered(INSERT);
+    assert_exact(&world).await;
 }
 
 /// ClickHouse remembers tokens only so long; what was inserted and not marked is looked up, not sent again.
