@@ -2,12 +2,14 @@
 //!
 //! Run by `make bench`, which starts the servers. Knobs are environment variables: `EVENTS` (60000), `BATCHES`
 //! ("100,1000,5000"), `WORKERS` ("1,2"), `PACED` ("100,1000"), `SECONDS` (5), `STORED`
-//! ("20000,200000"), `GROWTH_EVENTS` (20000); `ONLY=growth` runs that part alone. Every run checks its counts: a fast
-//! wrong answer fails.
+//! ("20000,200000"), `GROWTH_EVENTS` (20000), `REPLAY_EVENTS` (60000), `LIVE` (100); `ONLY=growth` and `ONLY=beside` run
+//! that part alone. Every run checks its counts: a fast wrong answer fails.
 
+mod beside;
 mod cpu;
 mod growth;
 mod proxy;
+mod service;
 mod stage;
 
 use stage::{Parts, Stage};
@@ -18,8 +20,10 @@ fn knob(name: &str, default: &str) -> Vec<usize> {
 }
 
 fn main() {
-    if std::env::var("ONLY").is_ok_and(|only| only == "growth") {
-        return growth::print();
+    match std::env::var("ONLY").as_deref() {
+        Ok("growth") => return growth::print(),
+        Ok("beside") => return beside::print(),
+        _ => {}
     }
     let events = knob("EVENTS", "60000")[0];
     println!("drain of {events} events, 5 % repeated, 5 % out of order; CPU in microseconds per event");
@@ -64,4 +68,5 @@ fn main() {
         println!("{rate:>8} {:>10.1} {:>10.1}", median * 1000.0, tail * 1000.0);
     }
     growth::print();
+    beside::print();
 }

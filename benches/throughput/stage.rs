@@ -1,11 +1,12 @@
 //! A stage of its own for each run: a database, a stream, and the release binary between them.
 
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::service::{Latencies, Service};
 use crate::{cpu, proxy};
 
 /// How much of the service runs.
@@ -187,37 +188,84 @@ impl Stage {
 
     /// Median and 99th percentile from publication to commit, in seconds, at a steady rate.
     pub(crate) fn latency(&self, rate: usize, seconds: usize) -> (f64, f64) {
-        let mut service = self.command(&["run", "--workers", "1"], &self.database_url);
-        let mut service = service.env("MILEPOST_LOG", "info").stderr(Stdio::piped()).spawn().expect("it starts");
-        let address = address_of(&mut service);
-        self.publish_paced(rate, seconds);
+        let service = self.serve();
         let total = rate * seconds;
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while sql(&self.database_url, "select count(*) from event_log") != total.to_string() {
-            assert!(Instant::now() < deadline, "not everything was committed");
-        }
-        let body = ureq::get(format!("http://{address}/metrics")).call().expect("metrics").body_mut().read_to_string();
-        service.kill().expect("it can be stopped");
-        service.wait().expect("it has ended");
-        let text = body.expect("a text");
-        (quantile(&text, 0.5), quantile(&text, 0.99))
+        self.publish_paced(rate, |published| published < total);
+        self.holds(total);
+        let latencies = service.latencies();
+        (latencies.quantile(0.5), latencies.quantile(0.99))
     }
 
-    /// Events of a type that nothing else depends on, each at its own time.
-    fn publish_paced(&self, rate: usize, seconds: usize) {
+    /// The service, with its outbox.
+    fn serve(&self) -> Service {
+        let mut command = self.command(&["run", "--workers", "1"], &self.database_url);
+        let child = command.env("MILEPOST_LOG", "info").stderr(Stdio::piped()).spawn().expect("it starts");
+        Service::of(child)
+    }
+
+    /// Waits until so many events are stored.
+    fn holds(&self, events: usize) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while sql(&self.database_url, "select count(*) from event_log") != events.to_string() {
+            assert!(Instant::now() < deadline, "not everything was committed");
+        }
+    }
+
+    /// Latencies of live traffic at a steady rate: alone, beside the replay of a history that is stored already, and from
+    /// its end on.
+    pub(crate) fn beside_replay(&self, events: usize, from: &str, rate: usize, seconds: usize) -> [Latencies; 3] {
+        self.publish(events);
+        self.run(&self.database_url, events, 1, 1000);
+        let stored: usize = sql(&self.database_url, "select count(*) from event_log").parse().expect("a number");
+        let log = self.store.path().join("log.ndjson");
+        let from = if from == "file" { log.to_str().expect("a path") } else { from };
+        let service = self.serve();
+        let is_over = AtomicBool::new(false);
+        let pause = || std::thread::sleep(Duration::from_secs(seconds as u64));
+        std::thread::scope(|scope| {
+            let publishing = scope.spawn(|| self.publish_paced(rate, |_| !is_over.load(Ordering::Relaxed)));
+            let marks = [
+                service.latencies(),
+                {
+                    pause();
+                    service.latencies()
+                },
+                {
+                    let replay = self.succeed(&["replay", "--from", from], &self.database_url);
+                    let summary: Value = serde_json::from_str(replay.trim()).expect("a summary");
+                    assert_eq!(summary["applied"], 0, "what is right stays as it is: {summary}");
+                    service.latencies()
+                },
+                {
+                    pause();
+                    service.latencies()
+                },
+            ];
+            is_over.store(true, Ordering::Relaxed);
+            let published = publishing.join().expect("everything is published");
+            self.holds(stored + published);
+            [0, 1, 2].map(|phase| marks[phase + 1].since(&marks[phase]))
+        })
+    }
+
+    /// Events of a type that nothing else depends on, each at its own time; gives how many.
+    fn publish_paced(&self, rate: usize, goes_on: impl Fn(usize) -> bool) -> usize {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let client = async_nats::connect(&self.nats_url).await.expect("NATS answers");
             let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate as f64));
-            for _ in 0..rate * seconds {
+            let mut published = 0;
+            while goes_on(published) {
                 ticks.tick().await;
                 let (id, batch) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
                 let event = serde_json::json!({"type": "company.synced", "metadata": {"id": id, "timestamp": "2026-01-01T00:00:00Z"},
                     "data": {"companyId": batch, "name": "Bench", "syncedAt": "2026-01-01T00:00:00Z"}});
                 client.publish("company.synced", event.to_string().into()).await.expect("NATS takes it");
                 client.flush().await.expect("NATS takes it");
+                published += 1;
             }
-        });
+            published
+        })
     }
 }
 
@@ -235,26 +283,4 @@ impl Drop for Stage {
         drop(self.nats.kill());
         drop(self.nats.wait());
     }
-}
-
-fn address_of(service: &mut Child) -> String {
-    use std::io::BufRead;
-    let mut lines = std::io::BufReader::new(service.stderr.take().expect("its log")).lines().map_while(Result::ok);
-    let line = lines.find(|line| line.contains("address=")).expect("it says where it listens");
-    std::thread::spawn(move || lines.for_each(drop));
-    line.split("address=").nth(1).unwrap_or_default().trim().to_owned()
-}
-
-/// The upper bound of the histogram bucket in which a quantile lies.
-fn quantile(metrics: &str, share: f64) -> f64 {
-    let buckets: Vec<(f64, f64)> = metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("milepost_commit_latency_seconds_bucket{le=\""))
-        .filter_map(|line| {
-            let (bound, count) = line.split_once("\"} ")?;
-            Some((bound.parse().unwrap_or(f64::INFINITY), count.parse().ok()?))
-        })
-        .collect();
-    let total = buckets.last().map_or(f64::NAN, |(_, count)| *count);
-    buckets.iter().find(|(_, count)| *count >= share * total).map_or(f64::NAN, |(bound, _)| *bound)
 }
