@@ -7,13 +7,17 @@
 mod analytics;
 mod read;
 mod schema;
+mod subject;
 pub mod upcast;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 pub use analytics::{Analytics, Measure};
 pub use read::Violation;
 pub use schema::{Shape, Text};
+pub use subject::Subject;
 
 /// A compiled contract.
 #[derive(Debug, Clone)]
@@ -36,6 +40,8 @@ pub struct Contract {
     pub provides: Vec<String>,
     /// What analytics makes of it.
     pub analytics: Analytics,
+    /// Whom its personal fields (`x-pii`) are about, by their names (`x-subject`).
+    pub subjects: BTreeMap<String, Subject>,
 }
 
 /// An entity that must exist, by the field that refers to it.

@@ -5,10 +5,14 @@
 
 mod activity;
 mod again;
+mod care;
 mod chance;
 mod course;
+mod desk;
+mod giving;
 mod identity;
 mod lesson;
+mod offer;
 mod order;
 mod pairing;
 mod payload;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::schema::{Shape, Text};
+use super::schema::{Least, Shape, Text};
 use crate::envelope::parse_uuid;
 use crate::{instant, json};
 
@@ -47,7 +47,7 @@ pub(super) fn read(shape: &Shape, value: &mut Value, path: &mut Vec<String>) -> 
             None => broken(path, "format", "must be an e-mail address: one @, no blanks, at most 255 characters"),
         },
         (Shape::Integer(min, max), Value::Number(number)) => check_integer(*min, *max, number, path),
-        (Shape::Number(min, max), Value::Number(number)) => check_number(*min, *max, number, path),
+        (Shape::Number(least, max), Value::Number(number)) => check_number(*least, *max, number, path),
         (shape, _) => broken(path, "type", &format!("must be {}", kind(shape))),
     }
 }
@@ -95,6 +95,9 @@ fn check_text(rules: &Text, text: &str, path: &[String]) -> Result<(), Violation
     if rules.chars_min > 0 && chars() < rules.chars_min {
         return broken(path, "minLength", &format!("must have at least {} characters", rules.chars_min));
     }
+    if let Some(pattern) = rules.pattern.as_ref().filter(|pattern| !pattern.0.is_match(text)) {
+        return broken(path, "pattern", &format!("must match {}", pattern.0.as_str()));
+    }
     Ok(())
 }
 
@@ -110,10 +113,14 @@ fn check_integer(min: i64, max: i64, number: &Number, path: &[String]) -> Result
 }
 
 /// Numbers are doubles: 1 and 1.0 are the same value and get the same spelling.
-fn check_number(min: f64, max: f64, number: &mut Number, path: &[String]) -> Result<(), Violation> {
+fn check_number(least: Least, max: f64, number: &mut Number, path: &[String]) -> Result<(), Violation> {
     let value = number.as_f64().unwrap_or(f64::INFINITY);
-    if value < min {
-        return broken(path, "minimum", &format!("must be at least {min}"));
+    match least {
+        Least::From(min) if value < min => return broken(path, "minimum", &format!("must be at least {min}")),
+        Least::Above(min) if value <= min => {
+            return broken(path, "exclusiveMinimum", &format!("must be more than {min}"));
+        }
+        _ => {}
     }
     if value > max {
         return broken(path, "maximum", &format!("must be at most {max}"));
@@ -172,6 +179,8 @@ mod tests {
                 "mail": {"type": "string", "format": "email"},
                 "n": {"type": "integer", "minimum": 1},
                 "x": {"type": "number", "minimum": 0, "maximum": 1},
+                "more": {"type": "number", "exclusiveMinimum": 0},
+                "hash": {"type": "string", "pattern": "^[0-9a-f]{2}$"},
                 "word": {"type": "string", "maxLength": 3},
                 "mood": {"type": "string", "enum": ["great", "good"]},
                 "goals": {"type": "array", "items": {"type": "integer", "maximum": 17}},
@@ -208,7 +217,8 @@ mod tests {
         reads(json!({"mail": " Ada@Example.ORG "}), json!({"mail": "ada@example.org"}));
         reads(json!({"x": 1}), json!({"x": 1.0}));
         reads(json!({"x": -0.0}), json!({"x": 0.0}));
-        reads(json!({"word": null, "extra": [null], "more": null}), json!({"extra": [null]}));
+        reads(json!({"more": 1e-300, "hash": "a0"}), json!({"more": 1e-300, "hash": "a0"}));
+        reads(json!({"word": null, "extra": [null], "another": null}), json!({"extra": [null]}));
         reads(json!({"free": {"a": null}}), json!({"free": {"a": null}}));
         reads(json!({"word": "äöü"}), json!({"word": "äöü"}));
     }
@@ -227,6 +237,12 @@ mod tests {
         refused(json!({"n": 2_147_483_648_i64}), "/data/n", "maximum");
         refused(json!({"n": u64::MAX}), "/data/n", "maximum");
         refused(json!({"x": 1.5}), "/data/x", "maximum");
+        refused(json!({"more": 0}), "/data/more", "exclusiveMinimum");
+        refused(json!({"more": -0.0}), "/data/more", "exclusiveMinimum");
+        refused(json!({"more": 1e12 + 1.0}), "/data/more", "maximum");
+        for hash in ["", "ag", "abc", "ab\n", "AB"] {
+            refused(json!({ "hash": hash }), "/data/hash", "pattern");
+        }
         refused(json!({"word": "four"}), "/data/word", "maxLength");
         refused(json!({"mood": "GREAT"}), "/data/mood", "enum");
         refused(json!({"goals": [1, 18]}), "/data/goals/1", "maximum");
@@ -239,9 +255,11 @@ mod tests {
     #[test]
     fn a_schema_with_an_unknown_keyword_is_refused_with_its_place() {
         let schema = json!({"title": "a", "x-version": "v1", "type": "object",
-            "properties": {"a": {"type": "string", "pattern": "x"}}, "required": ["b"], "x-user": "c"});
+            "properties": {"a": {"type": "string", "const": "x", "pattern": "("},
+                           "n": {"type": "number", "minimum": 0, "exclusiveMinimum": 0}},
+            "required": ["b"], "x-user": "c"});
         let faults = Contract::compile(&schema.to_string()).expect_err("should be refused");
-        let expected = ["/properties/a/pattern", "/required", "/x-user"];
+        let expected = ["/properties/a/const", "/properties/a/pattern", "/properties/n", "/required", "/x-user"];
         assert_eq!(faults.len(), expected.len(), "{faults:?}");
         for (fault, place) in faults.iter().zip(expected) {
             assert!(fault.starts_with(place), "{fault}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::{Contract, Requirement};
@@ -35,8 +36,8 @@ pub enum Shape {
     Email,
     /// A number written as an integer, within these bounds.
     Integer(i64, i64),
-    /// A number, within these bounds.
-    Number(f64, f64),
+    /// A number, from the least to the greatest.
+    Number(Least, f64),
     /// True or false.
     Boolean,
 }
@@ -50,9 +51,30 @@ pub struct Text {
     pub chars_max: Option<usize>,
     /// The only values that it may have; empty: any.
     pub one_of: Vec<String>,
+    /// What must be found in it.
+    pub pattern: Option<Pattern>,
 }
 
-const ROOT_KEYWORDS: [&str; 12] = [
+/// A regular expression, equal to another one that is written alike.
+#[derive(Debug, Clone)]
+pub struct Pattern(pub Regex);
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+/// Where the numbers begin that a number may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Least {
+    /// With this one.
+    From(f64),
+    /// Right above this one.
+    Above(f64),
+}
+
+const ROOT_KEYWORDS: [&str; 13] = [
     "$schema",
     "$id",
     "title",
@@ -65,8 +87,9 @@ const ROOT_KEYWORDS: [&str; 12] = [
     "x-provides",
     "x-dimensions",
     "x-measures",
+    "x-subject",
 ];
-const NOTE_KEYWORDS: [&str; 4] = ["type", "description", "x-pii", "examples"];
+const NOTE_KEYWORDS: [&str; 5] = ["type", "description", "x-pii", "x-subject", "examples"];
 
 /// A place in a schema file, for messages.
 type Faults = Vec<String>;
@@ -92,6 +115,7 @@ pub(super) fn compile(text: &str) -> Result<Contract, Faults> {
         requires: requirements(&root, &mut faults),
         provides: provides(&root, &mut faults),
         analytics: super::analytics::read(&root, &shape, &mut faults),
+        subjects: super::subject::read(&root, &shape, &mut faults),
         shape,
     };
     if contract.event_type.is_empty() {
@@ -190,20 +214,27 @@ fn shape(schema: &Value, place: &str, faults: &mut Faults) -> Shape {
                 _ => fault(faults, place, "minimum and maximum of an integer must be integers"),
             }
         }
-        "number" => {
-            allow(schema, place, &["minimum", "maximum"], faults);
-            // Other numbers than those with a limit of their own are at most 10^12 (contract.md).
-            let bound = |key: &str, default: f64| schema.get(key).map_or(Some(default), Value::as_f64);
-            match (bound("minimum", -1e12), bound("maximum", 1e12)) {
-                (Some(min), Some(max)) => Shape::Number(min, max),
-                _ => fault(faults, place, "minimum and maximum of a number must be numbers"),
-            }
-        }
+        "number" => number(schema, place, faults),
         "boolean" => {
             allow(schema, place, &[], faults);
             Shape::Boolean
         }
         _ => fault(faults, place, "type must be one of object, array, string, integer, number, boolean"),
+    }
+}
+
+fn number(schema: &Map<String, Value>, place: &str, faults: &mut Faults) -> Shape {
+    allow(schema, place, &["minimum", "exclusiveMinimum", "maximum"], faults);
+    // Other numbers than those with a limit of their own are at most 10^12, which is the wire's own limit.
+    let bound = |key: &str, default: f64| schema.get(key).map_or(Some(default), Value::as_f64);
+    let least = match (schema.get("minimum"), schema.get("exclusiveMinimum")) {
+        (None, Some(above)) => above.as_f64().map(Least::Above),
+        (_, None) => bound("minimum", -1e12).map(Least::From),
+        (Some(_), Some(_)) => None,
+    };
+    match (least, bound("maximum", 1e12)) {
+        (Some(least), Some(max)) => Shape::Number(least, max),
+        _ => fault(faults, place, "bounds of a number must be numbers, with one of minimum and exclusiveMinimum"),
     }
 }
 
@@ -242,13 +273,14 @@ fn array(schema: &Map<String, Value>, place: &str, faults: &mut Faults) -> Shape
 }
 
 fn string(schema: &Map<String, Value>, place: &str, faults: &mut Faults) -> Shape {
-    allow(schema, place, &["format", "minLength", "maxLength", "enum"], faults);
+    allow(schema, place, &["format", "minLength", "maxLength", "enum", "pattern"], faults);
     let length = |key: &str| schema.get(key).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     let one_of = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
     let text = Text {
         chars_min: length("minLength").unwrap_or_default(),
         chars_max: length("maxLength"),
         one_of: one_of.filter_map(|value| value.as_str().map(str::to_owned)).collect(),
+        pattern: schema.get("pattern").and_then(|pattern| self::pattern(pattern, place, faults)),
     };
     match schema.get("format").and_then(Value::as_str) {
         None | Some("uri") => Shape::Text(text),
@@ -257,6 +289,17 @@ fn string(schema: &Map<String, Value>, place: &str, faults: &mut Faults) -> Shap
         Some("date") => Shape::Date,
         Some("email") => Shape::Email,
         Some(_) => fault(faults, place, "format must be one of uuid, date-time, date, email, uri"),
+    }
+}
+
+/// A pattern as JSON Schema has them: found anywhere, unless it has anchors.
+fn pattern(pattern: &Value, place: &str, faults: &mut Faults) -> Option<Pattern> {
+    match pattern.as_str().map(Regex::new) {
+        Some(Ok(regex)) => Some(Pattern(regex)),
+        _ => {
+            faults.push(format!("{place}/pattern: must be a regular expression of ASCII classes, such as [0-9a-f]"));
+            None
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 mod creating;
 mod enrollments;
 pub(crate) mod examples;
+mod generated;
 mod kintell;
 mod learning;
+mod moderation;
 mod people;
+mod privacy;
 mod reported;
 mod scores;
 mod sessions;

@@ -7,7 +7,7 @@ use rand::seq::index::sample;
 use super::chance::preferably;
 use super::pools::{MARGIN, Pools};
 use super::world::{DAY, END, HOUR, MINUTE, Micros, Pairing, What, World};
-use super::{course, lesson, report, score};
+use super::{care, course, desk, giving, lesson, offer, report, score};
 
 const GATHERING_SIZE_MAX: usize = 12;
 
@@ -29,6 +29,17 @@ struct Quota {
     enrolments: usize,
     volunteering: usize,
     volunteering_elsewhere: usize,
+    programs: usize,
+    campaigns: usize,
+    donations: usize,
+    donations_elsewhere: usize,
+    placements: usize,
+    moderation: usize,
+    consents: usize,
+    requests: usize,
+    /// Questions, reports, and journeys as another service tells them.
+    desk: usize,
+    journeys: usize,
 }
 
 impl Quota {
@@ -39,23 +50,37 @@ impl Quota {
             matched: part(45).max(1),
             ended: part(22),
             logged: part(85),
-            attended: part(140),
+            attended: part(125),
             skill_shares: part(80),
             checkins: 0,
             feedback: part(55),
             milestones: part(30),
-            imports: total / 5_000,
+            imports: total / 3_000,
             lessons: part(130),
             courses: part(85),
             scores: part(35),
             enrolments: part(20),
             volunteering: part(13),
             volunteering_elsewhere: part(8),
+            programs: part(3),
+            campaigns: part(5),
+            donations: part(5),
+            donations_elsewhere: part(3),
+            placements: part(6),
+            moderation: part(6),
+            consents: part(6),
+            requests: part(4),
+            desk: part(10),
+            journeys: part(4),
         };
         let buddies = quota.matched + quota.ended + quota.logged + quota.attended + quota.skill_shares + quota.feedback;
         let learning = quota.lessons + quota.courses + quota.scores;
         let reports = quota.enrolments + quota.volunteering + quota.volunteering_elsewhere;
-        quota.checkins = total - buddies - quota.milestones - quota.imports - learning - reports;
+        let gifts = quota.donations + quota.donations_elsewhere + quota.placements;
+        let care = quota.moderation + quota.consents + quota.requests;
+        let platform = quota.programs + quota.campaigns + quota.desk + quota.journeys;
+        quota.checkins =
+            total - buddies - quota.milestones - quota.imports - learning - reports - gifts - care - platform;
         quota
     }
 }
@@ -96,6 +121,15 @@ pub(super) fn live(world: &mut World, rng: &mut StdRng, total: usize) {
     report::enrol(world, rng, &pools, quota.enrolments);
     report::volunteer(world, rng, &pools, quota.volunteering, report::Form::Ingest);
     report::volunteer(world, rng, &pools, quota.volunteering_elsewhere, report::Form::External);
+    offer::sync(world, rng, quota.programs, quota.campaigns);
+    giving::give(world, rng, &pools, quota.donations, report::Form::Ingest);
+    giving::give(world, rng, &pools, quota.donations_elsewhere, report::Form::External);
+    giving::place(world, rng, &pools, quota.placements);
+    care::moderate(world, rng, &pools, quota.moderation);
+    care::consent(world, rng, &pools, quota.consents);
+    care::request(world, rng, &pools, quota.requests);
+    desk::ask(world, rng, &pools, quota.desk);
+    desk::follow(world, rng, &pools, quota.journeys);
 }
 
 fn match_people(world: &mut World, rng: &mut StdRng, pools: &Pools, count: usize) {

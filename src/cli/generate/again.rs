@@ -45,7 +45,11 @@ fn makes_one_thing(what: What) -> bool {
         | What::Held(_)
         | What::Rated { .. }
         | What::Credential(_)
-        | What::Scored { .. } => true,
+        | What::Scored { .. }
+        | What::Raised(_)
+        | What::Reviewed { .. }
+        | What::Asked(_)
+        | What::Answered(_) => true,
         What::Company { .. }
         | What::External(_)
         | What::Directory(_)
@@ -55,7 +59,18 @@ fn makes_one_thing(what: What) -> bool {
         | What::CourseDone(_)
         | What::Enrolled { .. }
         | What::Volunteered { .. }
-        | What::VolunteeredElsewhere { .. } => false,
+        | What::VolunteeredElsewhere { .. }
+        | What::Program { .. }
+        | What::Campaign { .. }
+        | What::Donated { .. }
+        | What::DonatedElsewhere { .. }
+        | What::Placed { .. }
+        | What::Consent { .. }
+        | What::Query { .. }
+        | What::Uncached(_)
+        | What::Report { .. }
+        | What::Journey(_)
+        | What::Profile(_) => false,
     }
 }
 

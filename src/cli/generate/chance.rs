@@ -30,6 +30,10 @@ pub(super) enum Kind {
     Text,
     Enrolment,
     Deed,
+    Record,
+    Template,
+    Flag,
+    Moderator,
 }
 
 /// The source of all randomness of one log.

@@ -5,10 +5,11 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
 use super::chance::{Kind, one_of};
+use super::desk::{Step, Work};
 use super::sheet::{Sheet, share_of_one};
 use super::words::{GATHERINGS, MILESTONES, NOTES, PLACES, SKILLS, TAGS};
 use super::world::{DAY, Event, HOUR, MINUTE, Micros, What, World};
-use super::{course, identity, lesson, pairing, report, score};
+use super::{care, course, desk, giving, identity, lesson, offer, pairing, report, score};
 
 const FORMATS: [&str; 3] = ["in-person", "online", "hybrid"];
 
@@ -37,6 +38,30 @@ pub(super) fn kind(what: What) -> &'static str {
         What::Enrolled { .. } => "ingest.enrollment.created",
         What::Volunteered { .. } => "ingest.volunteer.logged",
         What::VolunteeredElsewhere { .. } => "external.volunteer.logged",
+        What::Program { .. } => "program.synced",
+        What::Campaign { .. } => "program.campaign.synced",
+        What::Donated { .. } => "ingest.donation.made",
+        What::DonatedElsewhere { .. } => "external.donation.made",
+        What::Placed { .. } => "ingest.placement.created",
+        What::Raised(_) => "safety.flag.raised",
+        What::Reviewed { .. } => "safety.review.completed",
+        What::Consent { .. } => "privacy.consent.changed",
+        What::Asked(_) => "privacy.request.opened",
+        What::Answered(_) => "privacy.request.completed",
+        What::Query { step, .. } => match step {
+            Step::Started => "nlq.query.started",
+            Step::Completed => "nlq.query.completed",
+            Step::Failed => "nlq.query.failed",
+            Step::Rejected => "nlq.query.rejected",
+        },
+        What::Uncached(_) => "nlq.cache.invalidated",
+        What::Report { work, .. } => match work {
+            Work::Cited => "reporting.citation.edited",
+            Work::Redacted => "reporting.redaction.completed",
+            Work::Unproved => "reporting.evidence_gate.violation",
+        },
+        What::Journey(_) => "orchestration.journey.milestone.reached",
+        What::Profile(_) => "orchestration.profile.updated",
     }
 }
 
@@ -51,6 +76,7 @@ fn made(what: What) -> Option<&'static str> {
         What::Rated { .. } => Some("ratingId"),
         What::Credential(_) => Some("credentialId"),
         What::Scored { .. } => Some("scoreId"),
+        What::Reviewed { .. } => Some("reviewId"),
         _ => None,
     }
 }
@@ -84,14 +110,29 @@ pub(super) fn fill(world: &World, event: &Event, sheet: &mut Sheet) {
         What::Enrolled { enrolment, stage } => report::enrolled(world, enrolment, stage, sheet),
         What::Volunteered { deed, corrected } => report::volunteered(world, deed, corrected, sheet),
         What::VolunteeredElsewhere { deed, corrected } => report::volunteered_elsewhere(world, deed, corrected, sheet),
+        What::Program { program, version } => offer::program(world, program, version, sheet),
+        What::Campaign { campaign, version } => offer::campaign(world, campaign, version, sheet),
+        What::Donated { record, corrected } => giving::donated(world, record, corrected, sheet),
+        What::DonatedElsewhere { record, corrected } => giving::donated_elsewhere(world, record, corrected, sheet),
+        What::Placed { record, standing } => giving::placed(world, record, standing, sheet),
+        What::Raised(flag) => care::raised(world, flag, sheet),
+        What::Reviewed { flag, reviewer, again } => care::reviewed(world, flag, reviewer, again, sheet),
+        What::Consent { record, answer } => care::consented(world, record, answer, sheet),
+        What::Asked(record) => care::requested(world, record, "openedAt", sheet),
+        What::Answered(record) => care::requested(world, record, "completedAt", sheet),
+        What::Query { record, step } => desk::query(world, record, step, sheet),
+        What::Uncached(record) => desk::uncached(world, record, sheet),
+        What::Report { record, .. } => desk::report(world, record, sheet),
+        What::Journey(person) => desk::journey(world, person, sheet),
+        What::Profile(person) => desk::profile(world, person, sheet),
     }
 }
 
 /// Programme, campaign and group, where the publisher knows them: those of somebody's company.
 pub(super) fn put_program(world: &World, person: u32, sheet: &mut Sheet) {
     let program = world.people[person as usize].company;
-    let campaign = program * 4 + sheet.rng.random_range(0..4);
-    let group = sheet.rng.random_range(0..5);
+    let campaign = program * offer::CAMPAIGNS + sheet.rng.random_range(0..offer::CAMPAIGNS);
+    let group = sheet.rng.random_range(0..offer::GROUPS);
     for (key, share, kind, number) in [
         ("programId", 0.8, Kind::Program, program),
         ("campaignId", 0.5, Kind::Campaign, campaign),

@@ -108,8 +108,9 @@ fn made_and_used(document: &Value) -> (Option<String>, Vec<String>) {
         "buddy.skill_share.completed" => {
             (None, ["matchId", "teacherId", "learnerId"].into_iter().filter_map(id).collect())
         }
+        "safety.flag.raised" => (id("flagId"), vec![]),
         _ => {
-            let keys = ["matchId", "userId", "participantId", "buddyId", "sessionId", "companyId"];
+            let keys = ["flagId", "matchId", "userId", "participantId", "buddyId", "sessionId", "companyId"];
             (None, keys.into_iter().filter_map(id).collect())
         }
     }

@@ -5,8 +5,11 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::care::Answer;
 use super::chance::{Chance, Kind};
 use super::course::{Status, Study};
+use super::desk::{Step, Work};
+use super::giving::Standing;
 use super::lesson::Lesson;
 use super::report::{Deed, Enrolment, Stage};
 use super::score::Dimension;
@@ -53,6 +56,14 @@ pub(super) struct Pairing {
     pub(super) buddy: u32,
     pub(super) matched_at: Micros,
     pub(super) ended_at: Option<Micros>,
+}
+
+/// Something of a person that is told of, once or several times: a gift, a placement, a consent, a request, a question.
+#[derive(Clone, Copy)]
+pub(super) struct Record {
+    pub(super) person: u32,
+    /// When it began, before anybody told of it.
+    pub(super) at: Micros,
 }
 
 /// What a re-sync of a person brings.
@@ -141,6 +152,50 @@ pub(super) enum What {
         deed: u32,
         corrected: bool,
     },
+    Program {
+        program: u32,
+        version: u32,
+    },
+    Campaign {
+        campaign: u32,
+        version: u32,
+    },
+    Donated {
+        record: u32,
+        corrected: bool,
+    },
+    /// The older form of the same.
+    DonatedElsewhere {
+        record: u32,
+        corrected: bool,
+    },
+    Placed {
+        record: u32,
+        standing: Standing,
+    },
+    Raised(u32),
+    Reviewed {
+        flag: u32,
+        reviewer: Option<u32>,
+        again: bool,
+    },
+    Consent {
+        record: u32,
+        answer: Answer,
+    },
+    Asked(u32),
+    Answered(u32),
+    Query {
+        record: u32,
+        step: Step,
+    },
+    Uncached(u32),
+    Report {
+        record: u32,
+        work: Work,
+    },
+    Journey(u32),
+    Profile(u32),
 }
 
 /// One event of the log.
@@ -172,6 +227,7 @@ pub(super) struct World {
     pub(super) studies: Vec<Study>,
     pub(super) enrolments: Vec<Enrolment>,
     pub(super) deeds: Vec<Deed>,
+    pub(super) records: Vec<Record>,
     pub(super) events: Vec<Event>,
 }
 
@@ -188,6 +244,7 @@ impl World {
             studies: Vec::new(),
             enrolments: Vec::new(),
             deeds: Vec::new(),
+            records: Vec::new(),
             events: Vec::with_capacity(event_count),
         };
         people::settle(&mut world, &mut rng, event_count, person_count);
@@ -207,6 +264,12 @@ impl World {
     pub(super) fn push(&mut self, rng: &mut StdRng, at: Micros, what: What) {
         let number = self.next_number();
         self.events.push(Event { at: coarsen(rng, at), number, contents: number, delay: 0, what });
+    }
+
+    /// Keeps a record and gives its number.
+    pub(super) fn keep(&mut self, record: Record) -> u32 {
+        self.records.push(record);
+        u32::try_from(self.records.len() - 1).expect("there are fewer records than events")
     }
 
     /// Plans what somebody does or lives through: the first for certain, what follows from it until they go quiet, the

@@ -1,4 +1,5 @@
--- One row per event and person, with an id made from both, so that it is the same whoever tells it first.
+-- One row per event and person, with an id made from both, so that it is the same whoever tells it first. The person as
+-- the event names them: under which id they are known here may change.
 insert into buddy_events (id, match_id, user_id, event_type, event_date, description, location, metadata, created_event)
 select distinct on (attendance.id)
     attendance.id, match_id, user_id, event_type, attended_at, event_title, location,
@@ -7,7 +8,7 @@ select distinct on (attendance.id)
         'organizer', organizer, 'categories', categories, 'sdg_goals', sdg_goals)),
     envelope_id
 from batch
-cross join lateral derived_id('milepost:attended:' || event_id || ':' || user_id) as attendance (id)
+cross join lateral derived_id('milepost:attended:' || event_id || ':' || lower(data ->> 'userId')) as attendance (id)
 order by attendance.id, envelope_timestamp, envelope_id
 on conflict (id) do nothing
 returning 'company_days' as touched, 'event ' || id as key;

@@ -14,6 +14,8 @@ ended as (
     where matches.id = endings.match_id
       and (matches.ended_event is null
            or (endings.envelope_timestamp, endings.envelope_id) < (matches.ended_event_at, matches.ended_event))
-    returning matches.participant_id, matches.buddy_id)
+    returning matches.id, matches.participant_id, matches.buddy_id)
 select 'enrollments' as touched, person.id::text as key
-from ended cross join lateral (values (participant_id), (buddy_id)) as person (id);
+from ended cross join lateral (values (participant_id), (buddy_id)) as person (id)
+union all
+select 'company_days', 'match ' || id from ended;

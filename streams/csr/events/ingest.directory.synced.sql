@@ -8,4 +8,6 @@ with applied as materialized (
         b.data - '{email,firstName,lastName,displayName,managerEmail}'::text[]) as id)
 select touched, counted, key from applied
 union all
-select 'company_days', null, 'membership ' || envelope_id from applied where touched = 'people';
+select derived.touched, null, 'membership ' || envelope_id
+from applied cross join (values ('company_days'), ('safety_flags')) as derived (touched)
+where applied.touched in ('people', 'merged');

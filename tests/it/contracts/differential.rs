@@ -32,8 +32,9 @@ fn fitting(schema: &Value) -> BoxedStrategy<Value> {
             prop_oneof![Just(min), Just(max), min..=max].prop_map(|n| json!(n)).boxed()
         }
         Some("number") => {
-            let (min, max) =
-                (schema["minimum"].as_f64().expect("a bound"), schema["maximum"].as_f64().expect("a bound"));
+            let above = || schema["exclusiveMinimum"].as_f64().map(f64::next_up);
+            let min = schema["minimum"].as_f64().or_else(above).expect("a bound");
+            let max = schema["maximum"].as_f64().expect("a bound");
             prop_oneof![Just(min), Just(max), min..=max].prop_map(|n| json!(n)).boxed()
         }
         _ => text(schema),
@@ -51,6 +52,8 @@ fn text(schema: &Value) -> BoxedStrategy<Value> {
         Some("date-time") => {
             one_of(&["2026-01-01T00:00:00Z", "1900-01-01t00:00:00.123456789+00:00", "2024-02-29T23:59:59-14:00"])
         }
+        Some("date") => one_of(&["2026-01-01", "1900-01-01", "2024-02-29"]),
+        _ if schema["pattern"] == "^[0-9a-fA-F]{64}$" => one_of(&[&"0".repeat(64), &"aF".repeat(32)]),
         Some("email") => one_of(&["ada@example.org", "A.B+c@x.io"]),
         _ => {
             let length =
@@ -113,7 +116,7 @@ fn mutated(mut data: Value, place: prop::sample::Index, how: u8) -> Value {
         (1, Value::String(text)) => json!(text + "\u{e9}"),
         (2, Value::String(text)) => json!(text.to_uppercase()),
         (3, Value::String(text)) => json!(text.chars().skip(1).collect::<String>()),
-        (1, Value::Number(n)) if n.is_i64() => json!(n.as_i64().map(|n| n + 1)),
+        (1, Value::Number(n)) if n.is_i64() => json!(n.as_i64().map(|n| n.saturating_add(1))),
         (2, Value::Number(n)) if n.is_i64() => json!(n.as_i64().map(|n| n - 1)),
         (1, Value::Number(n)) => json!(n.as_f64().map(|n| n + 1e-9)),
         (2, Value::Number(n)) => json!(n.as_f64().map(|n| n - 1e-9)),
@@ -144,6 +147,7 @@ fn validator(schema: &Value) -> jsonschema::Validator {
         .should_validate_formats(true)
         .with_format("uuid", |text: &str| envelope::parse_uuid(text).is_some())
         .with_format("date-time", |text: &str| instant::parse(text).is_some())
+        .with_format("date", |text: &str| instant::parse_date(text).is_some())
         .with_format("email", |text: &str| {
             let text = text.trim();
             let blank = text.contains(char::is_whitespace);

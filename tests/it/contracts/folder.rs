@@ -63,7 +63,7 @@ fn all_faults_are_reported_at_once_with_their_place() {
             ("stream.toml", "\"60s\"", "\"60 parsecs\""),
             ("stream.toml", "event_bytes_max = \"256KiB\"", "event_bytes_max = \"256 horses\""),
             ("events/buddy.hug.given.sql", "", "select 1;"),
-            ("events/buddy.event.logged.schema.json", "\"maxLength\": 255", "\"pattern\": \"x\""),
+            ("events/buddy.event.logged.schema.json", "\"maxLength\": 255", "\"const\": \"x\""),
             (checkin, "\"entity\": \"match\"", "\"entity\": \"mach\""),
             (checkin, "\"x-time\": \"checkinDate\"", "\"x-time\": \"checkinDay\""),
             ("events/company.synced.sql", "", "-- nothing\n"),
@@ -72,7 +72,7 @@ fn all_faults_are_reported_at_once_with_their_place() {
             "stream.toml: consumer.ack_wait: ",
             "stream.toml: limits.event_bytes_max: \"256 horses\" is no size",
             "events/buddy.hug.given.sql: there is no contract of that name",
-            "events/buddy.event.logged.schema.json/properties/location/pattern: this keyword is not supported here",
+            "events/buddy.event.logged.schema.json/properties/location/const: this keyword is not supported here",
             "events/company.synced.sql: there is no statement in the file",
             "events/buddy.checkin.completed.schema.json/x-time: there is no property \"checkinDay\"",
         ],
@@ -86,7 +86,8 @@ fn names_and_circles_are_looked_at_in_spite_of_other_faults() {
             ("stream.toml", "duplicate_window = \"2m\"", "duplicate_window = \"soon\""),
             ("stream.toml", "lock = \"person\"", "lock = \"parson\""),
             ("stream.toml", "name = \"enrollments\"", "name = \"enrolments\""),
-            ("stream.toml", "later = true", "later = false"),
+            ("stream.toml", "notes = \"company_days\"", "notes = \"people\""),
+            ("stream.toml", "campaigns of companies\nlater = true", "campaigns of companies\nlater = false"),
             ("events/buddy.checkin.completed.schema.json", "\"entity\": \"match\"", "\"entity\": \"mach\""),
             (
                 "events/ingest.directory.synced.schema.json",
@@ -100,7 +101,8 @@ fn names_and_circles_are_looked_at_in_spite_of_other_faults() {
             "events/buddy.checkin.completed: no entity \"mach\"; stream.toml has session, person, match",
             "stream.toml: derived \"people\": no entity \"parson\"",
             "stream.toml: derived \"enrolments\": there is no derived/enrolments.sql",
-            "stream.toml: derived \"company_days\": it is either locked or derived later",
+            "stream.toml: derived \"company_people\": it cannot be derived from the notes of \"people\"",
+            "stream.toml: derived \"metrics_company_period\": it is either locked or derived later",
         ],
     );
 }

@@ -1,5 +1,6 @@
 //! One full example per type, and the rows that it makes.
 
+mod platform;
 mod programs;
 
 use milepost::derived_id::derived_id;
@@ -62,6 +63,7 @@ pub(crate) fn examples() -> Vec<Example> {
         import_batch(),
     ];
     examples.extend(programs::examples());
+    examples.extend(platform::examples());
     examples
 }
 
@@ -159,11 +161,11 @@ fn match_created() -> Example {
                     "matched_at": "2026-01-02T08:30:00.123456"})],
             ),
             (
-                "select id, program_key, name, status from programs",
+                "select id, program_key, name, status from programs where name = ''",
                 vec![json!({"id": PROGRAM, "program_key": PROGRAM, "name": "", "status": "draft"})],
             ),
             (
-                "select id, campaign_key, name, status from program_campaigns",
+                "select id, campaign_key, name, status from program_campaigns where name = ''",
                 vec![json!({"id": CAMPAIGN, "campaign_key": CAMPAIGN, "name": "", "status": "draft"})],
             ),
             ("select id, name from beneficiary_groups", vec![json!({"id": GROUP, "name": ""})]),

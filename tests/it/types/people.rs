@@ -31,7 +31,9 @@ async fn whoever_helps_is_a_volunteer_even_when_they_are_helped_too() {
     tell(&world, &mut csr, "buddy.match.created", turned).await;
     all_applied(&world);
     same_rows("helps too", &world.rows(roles).await, &[role("volunteer"), role("volunteer"), role("participant")]);
-    world.execute("update users set role = 'admin', role_imported = true where email = 'carl@example.org'").await;
+    let mut imported = directory(carl, "carl");
+    (imported["sourceSystem"], imported["customFields"]) = (json!("manual"), json!({"importedRole": "admin"}));
+    tell(&world, &mut csr, "ingest.directory.synced", imported).await;
     tell(&world, &mut csr, "ingest.directory.synced", directory(carl, "carl")).await;
     all_applied(&world);
     same_rows("imported", &world.rows(roles).await, &[role("volunteer"), role("volunteer"), role("admin")]);

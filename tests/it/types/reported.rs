@@ -120,3 +120,33 @@ async fn an_entry_of_volunteering_is_one_in_whichever_form_it_is_told() {
     assert_eq!(rows, [json!({"hours": 0, "activity_type": "other", "verified": true})]);
     assert_eq!(world.number("select count(*) from volunteering").await, 6);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_every_order_the_latest_snapshot_of_a_placement_wins_and_all_whom_it_named_are_known() {
+    for run in [&["--batch", "1"][..], &["--batch", "1000"], &["--workers", "4", "--batch", "5"]] {
+        let world = World::new().await;
+        let mut csr = Csr::new();
+        let (person, other) = (csr.id(), csr.id());
+        let mut events = vec![csr.person(person), csr.person(other)];
+        for order in orders(3) {
+            let id = format!("{order:?}");
+            let told: Vec<Value> = [(person, "active"), (person, "on_hold"), (other, "completed")]
+                .iter()
+                .map(|(person, status)| {
+                    let data = json!({"sourceSystem": "job_board", "sourceId": id, "userId": person,
+                        "companyId": csr.company, "placementType": "job_placement",
+                        "placementDate": "2026-01-02T00:00:00Z", "status": status, "mentorId": csr.company});
+                    csr.event("ingest.placement.created", data)
+                })
+                .collect();
+            events.extend(order.iter().map(|place| told[*place].clone()));
+        }
+        world.publish_events(&events).await;
+        assert_eq!(world.drain(run)["applied"], events.len(), "{run:?}");
+        let rows = world.rows("select distinct user_id, status, placement_type from placements").await;
+        let expected = json!({"user_id": other, "status": "completed", "placement_type": "job_placement"});
+        assert_eq!(rows, [expected], "{run:?}");
+        assert_eq!(world.number("select count(*) from placements").await, 6, "{run:?}");
+        assert_eq!(world.number("select count(*) from placement_people").await, 12, "{run:?}");
+    }
+}

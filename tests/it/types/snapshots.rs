@@ -1,6 +1,7 @@
 //! What is told more than once: the latest snapshot wins entirely, the earliest milestone stands.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::same_rows;
 use crate::support::{Csr, World};
@@ -50,5 +51,40 @@ async fn a_milestone_counts_from_the_earliest_time_at_which_it_was_reached() {
         let events: Vec<Value> = [&person].into_iter().chain(order).cloned().collect();
         let expected = json!({"at": "2026-01-03T00:00:00", "points": 3});
         same_rows("a milestone", &one_by_one(&events, sql).await, &[expected]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_latest_program_and_campaign_win_over_stubs_and_earlier_ones_and_what_they_do_not_say_is_null() {
+    let mut csr = Csr::new();
+    let [program, campaign, company, other, template] = [csr.id(), csr.id(), csr.id(), csr.id(), csr.id()];
+    let at = "2026-01-01T00:00:00Z";
+    let mut program_told = |key: &str, more: Value| {
+        let mut data = json!({"programId": program, "programKey": key, "name": key, "programType": "buddy",
+            "status": "active", "syncedAt": at});
+        data.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        csr.event("program.synced", data)
+    };
+    let full = json!({"templateId": template, "description": "d", "config": {"a": 1}, "startDate": "2026-01-01"});
+    let (old, new) = (program_told("old", full), program_told("new", json!({})));
+    let mut campaign_told = |company: Uuid, more: Value| {
+        let mut data = json!({"campaignId": campaign, "campaignKey": "c", "programId": program, "companyId": company,
+            "name": "c", "status": "draft", "syncedAt": at});
+        data.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        csr.event("program.campaign.synced", data)
+    };
+    let full = json!({"budgetSpent": 7, "endDate": "2026-01-01", "maxEnrollment": 3});
+    // The campaign makes a stub of the program wherever it comes first.
+    let (before, after) = (campaign_told(other, full), campaign_told(company, json!({"budgetSpent": 8})));
+    let sql = "select program_key, programs.name, template_id, programs.description, config, programs.start_date,
+            company_id, budget_spent, program_campaigns.end_date, max_enrollment
+        from programs join program_campaigns on program_id = programs.id";
+    let expected = json!({"program_key": "new", "name": "new", "template_id": null, "description": null,
+        "config": null, "start_date": null, "company_id": company, "budget_spent": 8, "end_date": null,
+        "max_enrollment": null});
+    let told = [&old, &new, &before, &after];
+    for order in [[0, 1, 2, 3], [3, 2, 1, 0], [2, 1, 3, 0]] {
+        let events: Vec<Value> = order.into_iter().map(|place: usize| told[place].clone()).collect();
+        same_rows(&format!("{order:?}"), &one_by_one(&events, sql).await, std::slice::from_ref(&expected));
     }
 }

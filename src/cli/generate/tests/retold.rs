@@ -23,6 +23,9 @@ fn entity(document: &Value) -> Option<String> {
         "upskilling.course.completed" => id("progressId"),
         "upskilling.credential.issued" => id("credentialId"),
         "q2q.outcome.scored" => id("scoreId"),
+        "safety.flag.raised" => id("flagId"),
+        "safety.review.completed" => id("reviewId"),
+        "privacy.request.opened" | "privacy.request.completed" => id("requestId"),
         _ => None,
     };
     entity.map(|entity| format!("{kind} {entity}"))

@@ -1,0 +1,72 @@
+//! A generated log has every type, and fills every table and column that events fill.
+
+use std::collections::BTreeSet;
+
+use crate::support::World;
+
+/// Tables of the domain that other services fill, and no event.
+const FILLED_BY_OTHERS: [&str; 3] = ["api_request_deduplication", "audit_logs", "webhook_deduplication"];
+
+/// Columns that no event of a generated log fills.
+const EMPTY: [&str; 12] = [
+    "beneficiary_groups.description",
+    "beneficiary_groups.group_key",
+    "beneficiary_groups.name",
+    "evidence_snippets.embedding",
+    "identity_conflicts.*",
+    "identity_merges.*",
+    "journey_facts.pending",
+    "journey_flags.expires_at",
+    "program_templates.default_config",
+    "program_templates.description",
+    "program_templates.name",
+    "program_templates.template_key",
+];
+
+/// Tables that follow from events, as `stream.toml` has them.
+fn tables() -> BTreeSet<String> {
+    let text = include_str!("../../../streams/csr/stream.toml");
+    let settings: toml::Table = toml::from_str(text).expect("settings");
+    let mut tables: BTreeSet<String> = settings["tables"].as_table().expect("tables").keys().cloned().collect();
+    tables.extend(["journey_flags", "journey_milestones", "journey_facts"].map(str::to_owned));
+    tables
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_log_has_every_type_and_fills_every_table_and_column() {
+    let world = World::new().await;
+    world.publish(&world.generate(&["--events", "4000", "--people", "200", "--retellings", "0.01"])).await;
+    let summary = world.drain(&["--workers", "2"]);
+    assert_eq!((&summary["applied"], &summary["waiting_total"]), (&4000.into(), &0.into()), "{summary}");
+
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/streams/csr/events");
+    let files = std::fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").file_name());
+    let types: BTreeSet<String> =
+        files.filter_map(|name| Some(name.to_str()?.strip_suffix(".schema.json")?.to_owned())).collect();
+    let stored = world.rows("select distinct event_type as type from event_log").await;
+    let stored: BTreeSet<String> = stored.iter().map(|row| row["type"].as_str().expect("a type").to_owned()).collect();
+    let lacking: Vec<_> = types.difference(&stored).collect();
+    assert!(lacking.is_empty(), "no event of {lacking:?}");
+
+    let mut empty = BTreeSet::new();
+    for table in tables() {
+        // A null, an empty object and an empty text say nothing.
+        let filled = format!(
+            "select columns.name, bool_or(coalesce(columns.value, 'null') not in ('null', '{{}}', '[]', '\"\"')) as is_filled
+             from (select to_jsonb(t) as entry from {table} as t) as rows
+             cross join lateral (select key, value::text from jsonb_each(entry)) as columns (name, value) group by 1"
+        );
+        let columns = world.rows(&filled).await;
+        if columns.is_empty() {
+            empty.insert(format!("{table}.*"));
+        }
+        for column in columns.iter().filter(|column| column["is_filled"] == false) {
+            empty.insert(format!("{table}.{}", column["name"].as_str().expect("a name")));
+        }
+    }
+    assert_eq!(empty, BTreeSet::from(EMPTY.map(str::to_owned)), "empty");
+    for table in FILLED_BY_OTHERS {
+        assert!(!tables().contains(table), "{table} follows from no event");
+    }
+    assert_eq!(world.prove()["applied"], 4000);
+}
