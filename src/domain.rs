@@ -2,10 +2,13 @@
 //!
 //! Everything here is read and checked once, before the first message; all faults are reported together.
 
+mod derivations;
 mod files;
+mod imports;
 mod levels;
 mod settings;
 mod upcasts;
+mod written;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -17,14 +20,14 @@ use crate::contract::Contract;
 use crate::contract::upcast::Step;
 use crate::feed::Layout;
 use crate::gate::Limits;
+use crate::import::Imports;
 use crate::journey::Journey;
-use crate::projection::{Derivation, Projection, When};
+use crate::projection::{Derivation, Projection};
 
 pub use files::{Files, Source};
-use settings::Derived;
 #[cfg(test)]
 pub(crate) use settings::OF_THE_ENGINE;
-pub use settings::{Consumer, Entity, Retention, Settings, Stream, Table};
+pub use settings::{Aliases, Consumer, Entity, Retention, Settings, Stream, Table};
 pub use upcasts::{Chain, Upcasts};
 
 /// A stream folder, compiled.
@@ -46,6 +49,8 @@ pub struct Domain {
     pub entities: Vec<Entity>,
     /// One contract per type and version.
     pub contracts: Vec<Contract>,
+    /// What files of other systems become.
+    pub imports: Imports,
     /// Old versions that are read by these contracts.
     pub upcasts: Upcasts,
     /// What each contract's events do to tables, by the same index; `None`: stored and nothing else.
@@ -105,9 +110,10 @@ impl Domain {
             return Err(faults);
         };
         check_names(&settings, &contracts, &mut faults);
-        let derivations = derivations(files, &settings, &mut faults);
+        let derivations = derivations::of(files, &settings, &mut faults);
         let mirrors = mirrors(files, &settings, &mut faults);
         let journey = journey(files, &settings, &contracts, &mut faults);
+        let imports = imports::compile(files, &settings, &contracts, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -132,6 +138,7 @@ impl Domain {
             mirrors,
             tables: settings.tables,
             contracts,
+            imports,
             upcasts,
             projections,
             levels,
@@ -218,36 +225,6 @@ fn projections(files: &Files, contracts: &[Contract], faults: &mut Vec<String>) 
         faults.push(format!("{path}: there is no contract of that name"));
     }
     projections
-}
-
-fn derivations(files: &Files, settings: &Settings, faults: &mut Vec<String>) -> Vec<Derivation> {
-    let mut derivations = Vec::new();
-    for entry in &settings.derived {
-        let path = format!("derived/{}.sql", entry.name);
-        let compiled = when(entry, settings).and_then(|when| match files.get(&path) {
-            Some(text) => Derivation::compile(&path, text, &entry.name, when),
-            None => Err(format!("stream.toml: derived {:?}: there is no {path}", entry.name)),
-        });
-        match compiled {
-            Ok(derivation) => derivations.push(derivation),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    derivations
-}
-
-fn when(entry: &Derived, settings: &Settings) -> Result<When, String> {
-    let place = format!("stream.toml: derived {:?}", entry.name);
-    match (&entry.lock, entry.later) {
-        (None, true) => Ok(When::Later),
-        (Some(lock), false) => {
-            let entity = settings.entities.iter().position(|entity| entity.name == *lock);
-            entity.map(When::Locked).ok_or_else(|| format!("{place}: no entity {lock:?}"))
-        }
-        _ => Err(format!(
-            "{place}: it is either locked or derived later\n  hint: write `lock = \"…\"` (an entity) or `later = true`"
-        )),
-    }
 }
 
 fn mirrors(files: &Files, settings: &Settings, faults: &mut Vec<String>) -> Vec<Mirror> {

@@ -1,9 +1,15 @@
-//! The days of companies: what the tables say after any history is what a count of all its events says.
+//! The days and quarters of companies: what the tables say after any history is what a count of all its events says.
 
+mod analytics;
+mod campaigns;
 mod enrolled;
+mod evidence;
+mod golden;
 mod moving;
 mod naive;
 mod people;
+mod periods;
+mod quarters;
 mod random;
 mod told;
 mod what_counts;

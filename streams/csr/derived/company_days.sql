@@ -1,9 +1,10 @@
--- The days of companies, from what their people did. Computed later, by one process at a time (see 0028).
+-- The days of companies, from what their people did. Computed later, by one process at a time (see 0028). A quarter is
+-- derived again where a day of it has changed.
 --
 -- A key is a word and the id of what was touched. Keys name things and not people, because a person may get another id
 -- before the key is read; whose they are is looked up here.
 with named as materialized (
-    select kind, name, case when kind not in ('volunteering', 'enrollment') then name::uuid end as id
+    select kind, name, case when kind not in ('volunteering', 'enrollment', 'placement') then name::uuid end as id
     from touched
     cross join lateral (
         select split_part(key, ' ', 1), substr(key, strpos(key, ' ') + 1)) as parts (kind, name)),
@@ -17,7 +18,11 @@ moved as materialized (
       and told.company_id is distinct from (
           select before.company_id from company_memberships as before
           where before.user_id = told.user_id and (before.seen_at, before.event_id) < (told.seen_at, told.event_id)
-          order by before.seen_at desc, before.event_id desc limit 1)),
+          order by before.seen_at desc, before.event_id desc limit 1)
+    union
+    -- Also when a snapshot made two people one: what either did belongs to the companies of both.
+    select told.user_id from named join company_memberships as told on told.event_id = named.id
+    where named.kind = 'merged'),
 moved_matches as materialized (
     select matches.id from moved join buddy_matches as matches on matches.participant_id = moved.id
     union
@@ -66,6 +71,9 @@ entries as materialized (
 newcomers as materialized (
     select id from moved
     union
+    -- Whoever turned out to be somebody else: they count no more.
+    select id from named where kind = 'gone'
+    union
     select person.id
     from named join buddy_matches as matches on matches.id = named.id
     cross join lateral (values (matches.participant_id), (matches.buddy_id)) as person (id)
@@ -108,7 +116,10 @@ counted (entity_id, person_id, measure, company_id, campaign_id, program_id, at,
     cross join lateral company_at(pair.buddy_id, given.submitted_at) as company (id)
     where given.from_role = 'participant'
     union
-    select scores.id, null, 'score', company.id, null, null, score.created_at, score.score
+    select scores.id, null,
+        case score.dimension when 'lang_level_proxy' then 'language' when 'job_readiness' then 'job_readiness'
+                             else 'integration' end,
+        company.id, null, null, score.created_at, score.score
     from scores join outcome_scores as score on score.id = scores.id
     cross join lateral company_at(score.user_id, score.created_at) as company (id)
     union
@@ -160,7 +171,8 @@ counted (entity_id, person_id, measure, company_id, campaign_id, program_id, at,
     cross join lateral (values (pair.participant_id), (pair.buddy_id)) as person (id)
     cross join lateral company_at(person.id, checkin.checkin_date) as company (id)),
 
--- What a thing weighs in the social return; change it, and what is derived from then on weighs so.
+-- What a thing weighs in the social return. Change it, and what is derived from then on weighs so; rebuilding makes all
+-- weigh so.
 weights (measure, weight) as (
     values ('match', 10), ('event', 5), ('skill_share', 15), ('feedback', 8), ('milestone', 20), ('checkin', 3)),
 parts as materialized (
@@ -205,8 +217,14 @@ added as (
         sum(value) filter (where measure = 'minutes') as minutes,
         sum(value) filter (where measure = 'rating') as rating_sum,
         sum(number) filter (where measure = 'rating') as rating_count,
-        sum(value) filter (where measure = 'score') as score_sum,
-        sum(number) filter (where measure = 'score') as score_count,
+        sum(value) filter (where measure in ('integration', 'language', 'job_readiness')) as score_sum,
+        sum(number) filter (where measure in ('integration', 'language', 'job_readiness')) as score_count,
+        sum(value) filter (where measure = 'integration') as integration_sum,
+        sum(number) filter (where measure = 'integration') as integration_count,
+        sum(value) filter (where measure = 'language') as language_sum,
+        sum(number) filter (where measure = 'language') as language_count,
+        sum(value) filter (where measure = 'job_readiness') as job_readiness_sum,
+        sum(number) filter (where measure = 'job_readiness') as job_readiness_count,
         sum(number) filter (where measure = 'enrolled') as enrolled_people,
         sum(number) filter (where measure = 'match') as matches,
         sum(number) filter (where measure = 'event') as events,
@@ -216,32 +234,46 @@ added as (
         sum(number) filter (where measure = 'checkin') as checkins,
         sum(value) filter (where measure in (select measure from weights)) as sroi_weight
     from differing
-    group by company_id, day, campaign_id, program_id)
-insert into company_days as known
-    (company_id, day, campaign_id, program_id, minutes, rating_sum, rating_count, score_sum, score_count,
-     enrolled_people, matches, events, skill_shares, feedbacks, milestones, checkins, sroi_weight)
-select added.company_id, added.day, added.campaign_id, added.program_id,
-    coalesce(before.minutes, 0) + coalesce(added.minutes, 0),
-    coalesce(before.rating_sum, 0) + coalesce(added.rating_sum, 0),
-    coalesce(before.rating_count, 0) + coalesce(added.rating_count, 0),
-    coalesce(before.score_sum, 0) + coalesce(added.score_sum, 0),
-    coalesce(before.score_count, 0) + coalesce(added.score_count, 0),
-    coalesce(before.enrolled_people, 0) + coalesce(added.enrolled_people, 0),
-    coalesce(before.matches, 0) + coalesce(added.matches, 0),
-    coalesce(before.events, 0) + coalesce(added.events, 0),
-    coalesce(before.skill_shares, 0) + coalesce(added.skill_shares, 0),
-    coalesce(before.feedbacks, 0) + coalesce(added.feedbacks, 0),
-    coalesce(before.milestones, 0) + coalesce(added.milestones, 0),
-    coalesce(before.checkins, 0) + coalesce(added.checkins, 0),
-    coalesce(before.sroi_weight, 0) + coalesce(added.sroi_weight, 0)
-from added
-left join company_days as before
-  on before.company_id = added.company_id and before.day = added.day
- and before.campaign_id is not distinct from added.campaign_id
- and before.program_id is not distinct from added.program_id
-on conflict (company_id, day, campaign_id, program_id) do update set
-    minutes = excluded.minutes, rating_sum = excluded.rating_sum, rating_count = excluded.rating_count,
-    score_sum = excluded.score_sum, score_count = excluded.score_count, enrolled_people = excluded.enrolled_people,
-    matches = excluded.matches, events = excluded.events, skill_shares = excluded.skill_shares,
-    feedbacks = excluded.feedbacks, milestones = excluded.milestones, checkins = excluded.checkins,
-    sroi_weight = excluded.sroi_weight, version = excluded.version;
+    group by company_id, day, campaign_id, program_id),
+days as (
+    insert into company_days as known
+        (company_id, day, campaign_id, program_id, minutes, rating_sum, rating_count, score_sum, score_count,
+         integration_sum, integration_count, language_sum, language_count, job_readiness_sum, job_readiness_count,
+         enrolled_people, matches, events, skill_shares, feedbacks, milestones, checkins, sroi_weight)
+    select added.company_id, added.day, added.campaign_id, added.program_id,
+        coalesce(before.minutes, 0) + coalesce(added.minutes, 0),
+        coalesce(before.rating_sum, 0) + coalesce(added.rating_sum, 0),
+        coalesce(before.rating_count, 0) + coalesce(added.rating_count, 0),
+        coalesce(before.score_sum, 0) + coalesce(added.score_sum, 0),
+        coalesce(before.score_count, 0) + coalesce(added.score_count, 0),
+        coalesce(before.integration_sum, 0) + coalesce(added.integration_sum, 0),
+        coalesce(before.integration_count, 0) + coalesce(added.integration_count, 0),
+        coalesce(before.language_sum, 0) + coalesce(added.language_sum, 0),
+        coalesce(before.language_count, 0) + coalesce(added.language_count, 0),
+        coalesce(before.job_readiness_sum, 0) + coalesce(added.job_readiness_sum, 0),
+        coalesce(before.job_readiness_count, 0) + coalesce(added.job_readiness_count, 0),
+        coalesce(before.enrolled_people, 0) + coalesce(added.enrolled_people, 0),
+        coalesce(before.matches, 0) + coalesce(added.matches, 0),
+        coalesce(before.events, 0) + coalesce(added.events, 0),
+        coalesce(before.skill_shares, 0) + coalesce(added.skill_shares, 0),
+        coalesce(before.feedbacks, 0) + coalesce(added.feedbacks, 0),
+        coalesce(before.milestones, 0) + coalesce(added.milestones, 0),
+        coalesce(before.checkins, 0) + coalesce(added.checkins, 0),
+        coalesce(before.sroi_weight, 0) + coalesce(added.sroi_weight, 0)
+    from added
+    left join company_days as before
+      on before.company_id = added.company_id and before.day = added.day
+     and before.campaign_id is not distinct from added.campaign_id
+     and before.program_id is not distinct from added.program_id
+    on conflict (company_id, day, campaign_id, program_id) do update set
+        minutes = excluded.minutes, rating_sum = excluded.rating_sum, rating_count = excluded.rating_count,
+        score_sum = excluded.score_sum, score_count = excluded.score_count,
+        integration_sum = excluded.integration_sum, integration_count = excluded.integration_count,
+        language_sum = excluded.language_sum, language_count = excluded.language_count,
+        job_readiness_sum = excluded.job_readiness_sum, job_readiness_count = excluded.job_readiness_count,
+        enrolled_people = excluded.enrolled_people, matches = excluded.matches, events = excluded.events, skill_shares = excluded.skill_shares,
+        feedbacks = excluded.feedbacks, milestones = excluded.milestones, checkins = excluded.checkins,
+        sroi_weight = excluded.sroi_weight, version = excluded.version)
+select distinct 'metrics_company_period' as touched,
+    'quarter ' || company_id || ' ' || to_char(date_trunc('quarter', day::timestamp), 'YYYY-MM-DD') as key
+from added;

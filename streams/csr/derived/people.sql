@@ -1,12 +1,13 @@
 -- A person's row from their identities and from what they did. Written only where something differs.
 -- An imported role stands; otherwise whoever helps is a volunteer, whoever is helped a participant.
 update users
-set role = computed.role, email = computed.email, first_name = computed.first_name, last_name = computed.last_name,
-    updated_at = computed.updated_at
+set role = computed.role, role_imported = computed.role_imported, email = computed.email,
+    first_name = computed.first_name, last_name = computed.last_name, updated_at = computed.updated_at
 from (
     select person.id,
+        imported.role is not null as role_imported,
         case
-            when person.role_imported then person.role
+            when imported.role is not null then imported.role
             when exists (select from buddy_matches where buddy_id = person.id)
               or exists (select from kintell_sessions where volunteer_id = person.id) then 'volunteer'
             when exists (select from buddy_matches where participant_id = person.id)
@@ -23,6 +24,12 @@ from (
         select first_name, last_name, snapshot_at from user_external_ids
         where profile_id = person.id order by snapshot_at desc, snapshot_event desc limit 1) as latest on true
     left join lateral (
+        -- The latest snapshot that says so: an import is one, under a name of its own that no directory uses.
+        select metadata #>> '{customFields,importedRole}' as role from user_external_ids
+        where profile_id = person.id
+          and metadata #>> '{customFields,importedRole}' in ('admin', 'company_user', 'participant', 'volunteer')
+        order by snapshot_at desc, snapshot_event desc limit 1) as imported on true
+    left join lateral (
         -- An e-mail that belongs to somebody else is none of theirs.
         select identity.email from user_external_ids as identity
         join user_emails on user_emails.email = identity.email and user_emails.user_id = identity.profile_id
@@ -30,8 +37,9 @@ from (
         order by identity.snapshot_at desc, identity.snapshot_event desc limit 1) as usable on true
 ) as computed
 where users.id = computed.id
-  and (users.role, users.email, users.first_name, users.last_name, users.updated_at)
-      is distinct from (computed.role, computed.email, computed.first_name, computed.last_name, computed.updated_at);
+  and (users.role, users.role_imported, users.email, users.first_name, users.last_name, users.updated_at)
+      is distinct from (computed.role, computed.role_imported, computed.email, computed.first_name, computed.last_name,
+                        computed.updated_at);
 
 -- Membership of companies: since the first snapshot, until the latest one says that they have left.
 insert into company_users as known (company_id, user_id, joined_at, left_at)

@@ -69,7 +69,7 @@ pub(super) fn days(documents: &[Value]) -> Days {
 }
 
 /// The ids by which an entity has one creating event.
-fn entity(told: &Told) -> Option<String> {
+pub(super) fn entity(told: &Told) -> Option<String> {
     let fields: &[&str] = match told.event_type.as_str() {
         "buddy.match.created" => &["matchId"],
         "buddy.event.logged" => &["eventId"],
@@ -84,7 +84,7 @@ fn entity(told: &Told) -> Option<String> {
     Some(fields.iter().map(|field| told.id_of(field).to_string()).collect())
 }
 
-fn matches(events: &[Told], people: &People) -> BTreeMap<Uuid, Match> {
+pub(super) fn matches(events: &[Told], people: &People) -> BTreeMap<Uuid, Match> {
     let mut matches = BTreeMap::new();
     for told in events.iter().filter(|told| told.is("buddy.match.created")) {
         let pair = Match {
@@ -101,7 +101,7 @@ fn matches(events: &[Told], people: &People) -> BTreeMap<Uuid, Match> {
 }
 
 /// Completed as it was completed, else as it was scheduled last.
-fn sessions(events: &[Told], people: &People) -> BTreeMap<Uuid, Session> {
+pub(super) fn sessions(events: &[Told], people: &People) -> BTreeMap<Uuid, Session> {
     let mut sessions = BTreeMap::new();
     for event_type in ["kintell.session.scheduled", "kintell.session.completed"] {
         for told in events.iter().filter(|told| told.is(event_type)) {

@@ -14,16 +14,16 @@ use crate::support::{Csr, World, chance, seeds};
 /// How many times people are told to be of some company.
 const MOVES: usize = 60;
 
-fn documents(log: &[(String, Vec<u8>)]) -> Vec<Value> {
+pub(super) fn documents(log: &[(String, Vec<u8>)]) -> Vec<Value> {
     log.iter().map(|(_, line)| serde_json::from_slice(line).expect("JSON")).collect()
 }
 
-fn message(event: &Value) -> (String, Vec<u8>) {
+pub(super) fn message(event: &Value) -> (String, Vec<u8>) {
     (event["type"].as_str().expect("a type").to_owned(), event.to_string().into_bytes())
 }
 
 /// People of the log, with their e-mail.
-fn known(documents: &[Value]) -> BTreeMap<Uuid, String> {
+pub(super) fn known(documents: &[Value]) -> BTreeMap<Uuid, String> {
     let told = documents.iter().filter(|event| event["type"] == "ingest.directory.synced").map(|event| &event["data"]);
     let person = |data: &Value| {
         let id = data["userId"].as_str().expect("an id").parse().expect("an id");
@@ -34,7 +34,7 @@ fn known(documents: &[Value]) -> BTreeMap<Uuid, String> {
 
 /// Snapshots that move people between the company of the log and others, many of them at the very moment of something that
 /// they did.
-fn moves(csr: &mut Csr, chance: &mut StdRng, documents: &[Value]) -> Vec<Value> {
+pub(super) fn moves(csr: &mut Csr, chance: &mut StdRng, documents: &[Value]) -> Vec<Value> {
     let fields = ["matchedAt", "completedAt", "checkinDate", "eventDate", "submittedAt", "createdAt", "scoredAt"];
     let moment = |event: &Value| fields.iter().find_map(|field| event["data"][field].as_str().map(str::to_owned));
     let moments: Vec<String> = documents.iter().filter_map(moment).collect();
@@ -55,7 +55,7 @@ fn moves(csr: &mut Csr, chance: &mut StdRng, documents: &[Value]) -> Vec<Value> 
 }
 
 /// Things that are told anew, with other people, companies and days.
-fn corrections(csr: &mut Csr, chance: &mut StdRng, people: &[Uuid]) -> Vec<Value> {
+pub(super) fn corrections(csr: &mut Csr, chance: &mut StdRng, people: &[Uuid]) -> Vec<Value> {
     let companies = [csr.id(), csr.id()];
     let mut events = Vec::new();
     for number in 0..12 {
