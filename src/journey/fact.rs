@@ -233,14 +233,15 @@ fn union<T: Ord + Copy>(list: &mut Vec<T>, others: &[T]) {
 }
 
 impl Telling {
-    /// Of two tellings the one that counts.
+    /// Of two tellings the one that counts. What one event says of two people who turn out to be one, taking back of one
+    /// what it tells of the other, holds.
     #[must_use]
     pub fn choose(self, one: Option<Told>, another: Option<Told>) -> Option<Told> {
         let (Some(a), Some(b)) = (one, another) else {
             return one.or(another);
         };
-        let told = |told: &Told| (told.rank, told.told_at, told.event, told.at, told.until);
-        let first = |told: &Told| (told.told_at, told.event, told.at, told.until);
+        let told = |told: &Told| (told.rank, told.told_at, told.event, told.at, told.until, !told.is_gone);
+        let first = |told: &Told| (told.told_at, told.event, told.at, told.until, told.is_gone);
         let b_counts = match self {
             Self::First => first(&b) < first(&a),
             Self::Last => told(&b) > told(&a),

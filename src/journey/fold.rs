@@ -148,3 +148,20 @@ pub fn narrowed(journey: &Journey, facts: Facts) -> Facts {
     merge(journey, &mut narrowed, facts);
     narrowed
 }
+
+/// A person's facts as new rules keep them: what the rules in force keep already, and what was folded anew, of the facts
+/// that they lack.
+#[must_use]
+pub fn brought_over(
+    lacking: &Journey,
+    new: &Journey,
+    mut kept: Facts,
+    folded: impl IntoIterator<Item = Facts>,
+) -> Facts {
+    kept.retain(|name, _| lacking.fact(name).is_none());
+    let mut facts = narrowed(new, kept);
+    for others in folded {
+        merge(lacking, &mut facts, others);
+    }
+    facts
+}

@@ -1,13 +1,13 @@
 //! Holding back events whose references do not exist yet.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{Error, Unit};
-use crate::batch::{Batch, Ledger, Telling};
-use crate::domain::Domain;
+use crate::batch::{Batch, Ledger, Renamed, Telling};
+use crate::domain::{Domain, Entity};
 use crate::event::Reference;
 
 impl Unit<'_> {
@@ -15,10 +15,11 @@ impl Unit<'_> {
     pub(crate) async fn hold_back(&mut self, batch: &Batch, ledger: &mut Ledger, of: &[usize]) -> Result<(), Error> {
         let wanted: BTreeSet<Reference> =
             of.iter().flat_map(|index| batch.event(*index).references.iter().copied()).collect();
-        let missing = self.missing(&wanted).await?;
-        if missing.is_empty() {
+        let LookedUp { missing, renamed } = self.look_up(&wanted).await?;
+        if missing.is_empty() && renamed.is_empty() {
             return Ok(());
         }
+        ledger.renamed.extend(names(batch, of, &renamed));
         for index in of {
             let references = &batch.event(*index).references;
             let absent: Vec<Reference> =
@@ -30,32 +31,53 @@ impl Unit<'_> {
         Ok(())
     }
 
-    /// Which of these do not exist, in one round trip.
-    async fn missing(&mut self, wanted: &BTreeSet<Reference>) -> Result<HashSet<Reference>, Error> {
+    /// What some events refer to by another key than its own.
+    pub(crate) async fn renamed(&mut self, batch: &Batch, of: &[usize]) -> Result<Renamed, Error> {
+        let wanted = of.iter().flat_map(|index| batch.event(*index).references.iter().copied()).collect();
+        let found = self.look_up(&wanted).await?;
+        Ok(names(batch, of, &found.renamed).collect())
+    }
+
+    /// Which of these do not exist, and which do under another key, in one round trip.
+    pub(super) async fn look_up(&mut self, wanted: &BTreeSet<Reference>) -> Result<LookedUp, Error> {
         let mut keys: BTreeMap<usize, Vec<Uuid>> = BTreeMap::new();
         for reference in wanted {
             keys.entry(reference.entity).or_default().push(reference.key);
         }
         if keys.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(LookedUp::default());
         }
         let parts: Vec<String> = keys
             .keys()
             .enumerate()
             .map(|(place, entity)| {
-                let exists = exists(&self.domain, *entity, "wanted.key");
+                let of = &self.domain.entities[*entity];
+                let exists = by_own_key(of, "wanted.key");
+                let other =
+                    by_alias(of, "wanted.key").map_or_else(|| "null::uuid".to_owned(), |sql| format!("({sql})"));
                 let array = place + 1;
-                format!("select {entity}::int8, key from unnest(${array}::uuid[]) as wanted (key) where not {exists}")
+                format!(
+                    "select {entity}::int8, key, {other}
+                     from unnest(${array}::uuid[]) as wanted (key) where not exists ({exists})"
+                )
             })
             .collect();
         let mut query = sqlx::query_as(AssertSqlSafe(parts.join(" union all ")));
         for (_, list) in keys {
             query = query.bind(list);
         }
-        let rows: Vec<(i64, Uuid)> =
+        let rows: Vec<(i64, Uuid, Option<Uuid>)> =
             query.fetch_all(&mut *self.pg).await.map_err(|error| Error::classify("look up references", error))?;
-        let reference = |(entity, key)| Some(Reference { entity: usize::try_from(entity).ok()?, key });
-        Ok(rows.into_iter().filter_map(reference).collect())
+        let mut found = LookedUp::default();
+        for (entity, key, own) in rows {
+            let reference = Reference { entity: usize::try_from(entity).unwrap_or_default(), key };
+            if let Some(own) = own {
+                found.renamed.insert(reference, own);
+            } else {
+                found.missing.insert(reference);
+            }
+        }
+        Ok(found)
     }
 
     /// Writes down what waits, and for what.
@@ -98,9 +120,45 @@ impl Unit<'_> {
     }
 }
 
-/// SQL that is true when the row exists and counts.
+/// What came of looking references up; those that exist under the key that was asked for are in neither.
+#[derive(Debug, Default)]
+pub(super) struct LookedUp {
+    /// No row has this key, nor another one that means it.
+    pub(super) missing: HashSet<Reference>,
+    /// The row has another key.
+    pub(super) renamed: HashMap<Reference, Uuid>,
+}
+
+/// Which messages name something by another key than its own.
+fn names<'a>(
+    batch: &'a Batch,
+    of: &'a [usize],
+    renamed: &'a HashMap<Reference, Uuid>,
+) -> impl Iterator<Item = ((usize, Uuid), Uuid)> + 'a {
+    let named = |index: &'a usize| batch.event(*index).references.iter().map(move |reference| (*index, reference));
+    of.iter().flat_map(named).filter_map(|(index, reference)| Some(((index, reference.key), *renamed.get(reference)?)))
+}
+
+/// SQL that is true when the row exists and counts, under this key or under another that means it.
 pub(super) fn exists(domain: &Domain, entity: usize, key: &str) -> String {
     let entity = &domain.entities[entity];
-    let only = entity.only.as_ref().map(|only| format!(" and ({only})")).unwrap_or_default();
-    format!("exists (select 1 from {} as \"row\" where \"row\".{} = {key}{only})", entity.table, entity.column)
+    let own = by_own_key(entity, key);
+    match by_alias(entity, key) {
+        Some(other) => format!("(exists ({own}) or exists ({other}))"),
+        None => format!("exists ({own})"),
+    }
+}
+
+/// SQL for the row with this key, if it counts.
+fn by_own_key(entity: &Entity, key: &str) -> String {
+    let Entity { table, column, only, .. } = entity;
+    let only = only.as_ref().map(|only| format!(" and ({only})")).unwrap_or_default();
+    format!("select \"row\".{column} from {table} as \"row\" where \"row\".{column} = {key}{only}")
+}
+
+/// SQL for the row that is meant by another key than its own, if it counts.
+fn by_alias(entity: &Entity, key: &str) -> Option<String> {
+    let aliases = entity.aliases.as_ref()?;
+    let known = format!("(select {} from {} where {} = {key})", aliases.column, aliases.table, aliases.alias);
+    Some(by_own_key(entity, &known))
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::bind::bind;
 use super::decimal::Numeric;
 use super::{Error, Unit};
-use crate::batch::{Batch, Ledger, Telling};
+use crate::batch::{Batch, Ledger, Renamed, Telling};
 use crate::journey::Journey;
 use crate::journey::event::Outgoing;
 use crate::journey::fact::Facts;
@@ -28,12 +28,15 @@ pub(crate) struct Words {
     applied: Vec<Word>,
     /// By those that are being applied.
     applying: Vec<Word>,
+    /// People who turned out to be somebody else as well: there are facts to merge into theirs.
+    merged: BTreeSet<Uuid>,
 }
 
 impl Words {
     /// Whom they are about.
     pub(crate) fn people(&self) -> BTreeSet<Uuid> {
-        self.applied.iter().chain(&self.applying).map(|word| word.person).collect()
+        let said = self.applied.iter().chain(&self.applying).map(|word| word.person);
+        said.chain(self.merged.iter().copied()).collect()
     }
 }
 
@@ -48,15 +51,15 @@ impl Unit<'_> {
         let mut by_contract: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut of =
             |contract: usize| by_contract.entry(contract).or_insert_with(|| ledger.to_project(batch, contract)).clone();
-        let mut words = Words::default();
+        let mut words = Words { merged: ledger.merged.clone(), ..Words::default() };
         for (index, signal) in rules.applied.journey.signals.iter().enumerate() {
             let of = of(signal.contract);
-            words.applied.extend(self.words_of(&rules.applied.journey, index, batch, &of).await?);
+            words.applied.extend(self.words_of(&rules.applied.journey, index, batch, &of, &ledger.renamed).await?);
         }
         if let Some(applying) = &rules.applying {
             for (index, signal) in applying.journey.signals.iter().enumerate() {
                 let of = of(signal.contract);
-                words.applying.extend(self.words_of(&applying.journey, index, batch, &of).await?);
+                words.applying.extend(self.words_of(&applying.journey, index, batch, &of, &ledger.renamed).await?);
             }
         }
         Ok(words)
@@ -69,13 +72,14 @@ impl Unit<'_> {
         signal: usize,
         batch: &Batch,
         of: &[usize],
+        renamed: &Renamed,
     ) -> Result<Vec<Word>, Error> {
         if of.is_empty() {
             return Ok(Vec::new());
         }
         let declared = &journey.signals[signal];
         let query = sqlx::query(AssertSqlSafe(declared.statement.sql.clone()));
-        let rows = bind(query, &declared.statement.columns, batch, of)
+        let rows = bind(query, &declared.statement.columns, batch, of, renamed)
             .fetch_all(&mut *self.pg)
             .await
             .map_err(|error| Error::classify(&format!("take the signal {:?}", declared.name), error))?;
@@ -89,7 +93,8 @@ impl Unit<'_> {
             .map_err(|error| Error::fault(format!("signal {:?} of journey.toml: {error}", declared.name)))
     }
 
-    /// Folds the words, evaluates the rules for these people, whose rows are locked, and saves what changed.
+    /// Folds the words, evaluates the rules for these people, whose rows are locked, and saves what changed. Facts of
+    /// those who turned out to be one of them come first.
     pub(crate) async fn journey(&mut self, words: Words, people: BTreeSet<Uuid>, clock: Clock) -> Result<(), Error> {
         let rules = Arc::clone(&self.rules);
         if people.is_empty() || rules.latest().epoch == 0 {
@@ -106,6 +111,7 @@ impl Unit<'_> {
         for person in people {
             standings.entry(person).or_insert_with(|| Standing { epoch: rules.applied.epoch, ..Standing::default() });
         }
+        self.merge_facts(&words.merged, &mut standings).await?;
         for word in &words.applied {
             if let Some(standing) = standings.get_mut(&word.person).filter(|one| one.epoch == rules.applied.epoch) {
                 fold(&rules.applied.journey, &mut standing.facts, word);

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::support::{BLOCKED, Csr, World, chance, eventually, seeds};
 
+mod merging; // two rows that turn out to be one person
+mod random; // random snapshots in random orders, against a naive union of names
+
 /// A snapshot from a provider that knows no CSR ids.
 fn external(csr: &mut Csr, source: &str, external_id: &str, email: &str, action: &str) -> Value {
     let company = csr.company;
@@ -51,6 +54,34 @@ async fn two_directories_that_tell_of_somebody_new_at_once_do_not_contradict_eac
     world.reaches("select count(*) from company_memberships", |snapshots| snapshots == 1);
     assert_eq!(world.rows("select * from identity_conflicts").await, Vec::<Value>::new());
     running.kill();
+}
+
+/// An import by hand knows no company: that makes none, and takes nobody out of theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_without_a_company_says_nothing_of_it() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let [person, stranger] = [csr.id(), csr.id()];
+    let nobodys = |mut event: Value| {
+        event["data"]["companyId"] = json!(Uuid::nil());
+        event
+    };
+    let events = [
+        directory(&mut csr, "adp", "a-1", "ada@example.org", Some(person)),
+        nobodys(directory(&mut csr, "manual", "m-1", "ada@example.org", Some(person))),
+        nobodys(directory(&mut csr, "manual", "m-2", "bob@example.org", Some(stranger))),
+    ];
+    world.publish_events(&events).await;
+    world.drain(&[]);
+    let now = "select company_at(id, now()) as company from users where id";
+    assert_eq!(world.rows(&format!("{now} = '{person}'")).await, [json!({"company": csr.company})]);
+    assert_eq!(world.rows(&format!("{now} = '{stranger}'")).await, Vec::<Value>::new());
+    assert_eq!(world.rows("select id from companies").await, [json!({"id": csr.company})]);
+    assert_eq!(world.rows("select user_id from company_users").await, [json!({"user_id": person})]);
+    let mappings = world.rows("select external_id from external_id_mappings order by 1").await;
+    assert_eq!(mappings.len(), 3);
+    assert_eq!(mappings[1..], [json!({"external_id": "m-1"}), json!({"external_id": "m-2"})]);
+    world.is_as_rebuilt();
 }
 
 #[tokio::test(flavor = "multi_thread")]

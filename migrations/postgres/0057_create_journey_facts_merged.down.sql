@@ -1,0 +1,2 @@
+drop index outbox_user_id_idx;
+drop table journey_facts_merged;
