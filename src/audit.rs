@@ -18,8 +18,12 @@ use crate::store::{Connection, Incarnation};
 /// Closed ranges of sequences, ascending.
 pub type Ranges = Vec<(u64, u64)>;
 
-/// Messages looked up and handled in one batch.
+/// Messages looked up and handled in one batch, at most.
 const FILL_MESSAGES_MAX: usize = 500;
+/// Bytes of messages after which no more are looked up for a batch.
+const FILL_BYTES_MAX: usize = 4 << 20;
+/// Messages looked up at a time.
+const LOOKED_UP: usize = 25;
 
 /// What the books and the stream say of each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,8 +107,7 @@ pub async fn fill(
     run: &Run,
     held: &Ranges,
 ) -> anyhow::Result<Vec<(Outcome, u64)>> {
-    let sequences: Vec<u64> = held.iter().flat_map(|(low, high)| *low..=*high).take(FILL_MESSAGES_MAX).collect();
-    let batch = Batch { messages: source.messages(&sequences).await? };
+    let batch = first_of(source, held).await?;
     let (remembered, unknown) = remembered::book(connection, run, batch).await?;
     let mut done = vec![remembered];
     let processing = process_or_bisect(connection, run, &unknown, Utc::now, &mut done);
@@ -114,6 +117,21 @@ pub async fn fill(
     Ok(totals(&done))
 }
 
+/// The first of these messages, as many as a batch may have.
+async fn first_of(source: &Source, held: &Ranges) -> Result<Batch, source::Error> {
+    let sequences: Vec<u64> = held.iter().flat_map(|(low, high)| *low..=*high).take(FILL_MESSAGES_MAX).collect();
+    let (mut messages, mut bytes) = (Vec::new(), 0);
+    for some in sequences.chunks(LOOKED_UP) {
+        let found = source.messages(some).await?;
+        bytes += found.iter().map(|message| message.payload.len()).sum::<usize>();
+        messages.extend(found);
+        if bytes >= FILL_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(Batch { messages })
+}
+
 /// Gives up what the stream holds no more; gives how many messages.
 ///
 /// # Errors
@@ -121,8 +139,10 @@ pub async fn fill(
 pub async fn write_off(connection: &mut Connection, source: &Source, operator: &Operator) -> anyhow::Result<u64> {
     let incarnation = source.incarnation().await?;
     let audit = look_at_all(connection, source).await?;
-    let change = Change::of("prove.write_off", "handled_sequences", json!({"messages": audit.lost}));
-    connection.write_off(incarnation, &audit.gone, (operator, &change)).await?;
+    if audit.lost > 0 {
+        let change = Change::of("prove.write_off", "handled_sequences", json!({"messages": audit.lost}));
+        connection.write_off(incarnation, &audit.gone, (operator, &change)).await?;
+    }
     Ok(audit.lost)
 }
 

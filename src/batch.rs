@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::event::{Event, Outcome, Reason, Reference, Rejection, Route};
 
@@ -32,6 +33,9 @@ pub enum Telling {
     /// History: flags and milestones follow, and nobody is told.
     Silent,
 }
+
+/// Keys by which events name a row that has another key: (message, key as named) → the row's own.
+pub type Renamed = HashMap<(usize, Uuid), Uuid>;
 
 /// Messages that are committed together.
 #[derive(Debug, Clone, Default)]
@@ -102,6 +106,10 @@ pub struct Ledger {
     pub held: Vec<(usize, Vec<Reference>)>,
     /// Keys that derived tables have to look at again, by the index of the derivation.
     pub touched: BTreeMap<usize, BTreeSet<String>>,
+    /// People into whose rows those of others were merged.
+    pub merged: BTreeSet<Uuid>,
+    /// What messages refer to by another key than its own.
+    pub renamed: Renamed,
     /// What projections counted.
     pub counted: BTreeMap<String, u64>,
     /// Messages with the id of an earlier one of the batch: (this one, the earlier one).
@@ -117,7 +125,7 @@ impl Ledger {
     #[must_use]
     pub fn open(batch: &Batch) -> Self {
         let mut ledger = Self::default();
-        let mut first: HashMap<uuid::Uuid, usize> = HashMap::new();
+        let mut first: HashMap<Uuid, usize> = HashMap::new();
         for (index, message) in batch.messages.iter().enumerate() {
             let outcome = match &message.content {
                 Err(rejection) => {
@@ -161,6 +169,14 @@ impl Ledger {
             self.outcomes[*index] == Outcome::Applied && batch.event(*index).route == Route::Contract(contract)
         };
         (0..self.outcomes.len()).filter(wanted).collect()
+    }
+
+    /// The messages that are projected with any contract.
+    #[must_use]
+    pub fn to_project_all(&self, batch: &Batch) -> Vec<usize> {
+        let is_read = |index: &usize| matches!(batch.event(*index).route, Route::Contract(_));
+        let is_applied = |index: &usize| self.outcomes[*index] == Outcome::Applied;
+        (0..self.outcomes.len()).filter(is_applied).filter(is_read).collect()
     }
 
     /// Events of the given messages that are in the store already, with the repeats of them in this batch. They are

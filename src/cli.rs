@@ -5,6 +5,7 @@ mod audited;
 mod dead_letters;
 mod explain;
 pub mod generate;
+mod import;
 mod migrate;
 mod prove;
 pub mod publish;
@@ -85,6 +86,8 @@ enum Verb {
     Generate(generate::Args),
     /// Publish a log from a file or stdin to JetStream
     Publish(publish::Args),
+    /// Read files of other systems, check them, and publish their rows as events
+    Import(import::Args),
     /// Check that every message of the stream is accounted for
     Prove(prove::Args),
     /// Send history through the pipeline once more: from a file, the stream or the event store
@@ -134,6 +137,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::Streams(verb) => streams::run(settings, &verb).await,
             Verb::Run(args) => run::run(settings, &args).await,
             Verb::Publish(args) => publish::run(&settings.nats_url, &args).await,
+            Verb::Import(args) => Box::pin(import::run(settings, &args)).await,
             Verb::Prove(args) => prove::run(settings, &args).await,
             Verb::Replay(args) => replay::run(settings, &args).await,
             Verb::Rebuild(args) => rebuild::run(settings, &args).await,

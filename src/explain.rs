@@ -24,7 +24,8 @@ const LETTERS_MAX: i64 = 20;
 pub struct Life {
     /// The event.
     pub event_id: Uuid,
-    /// `applied`, `waiting`, `unrouted`, `own`, `dead_letter`; `claimed` where only a claim is left.
+    /// `applied`, `waiting`, `unrouted`, `own`, `dead_letter`; `claimed` where only a claim is left, `archived` where its
+    /// month was dropped.
     pub verdict: &'static str,
     /// The event in the event store.
     pub stored: Option<Stored>,

@@ -16,6 +16,7 @@ pub mod envelope;
 pub mod event;
 pub mod feed;
 pub mod gate;
+pub mod import;
 pub mod instant;
 pub mod journey;
 pub mod json;

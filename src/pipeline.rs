@@ -70,6 +70,7 @@ pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger
             }
         }
     }
+    unit.touch_merged(ledger).await?;
     unit.lock(ledger).await?;
     let (words, people) = words_and_people(unit, batch, ledger).await?;
     unit.derive(ledger).await?;
@@ -82,11 +83,12 @@ pub async fn project_all(unit: &mut Unit<'_>, batch: &Batch, ledger: &mut Ledger
 async fn words_and_people(
     unit: &mut Unit<'_>,
     batch: &Batch,
-    ledger: &Ledger,
+    ledger: &mut Ledger,
 ) -> Result<(Words, BTreeSet<Uuid>), Error> {
     let mut words = unit.words(batch, ledger).await?;
     let mut people = unit.lock_touched_people(ledger, &words).await?;
     if !words.people().is_subset(&people) {
+        ledger.renamed = unit.renamed(batch, &ledger.to_project_all(batch)).await?;
         words = unit.words(batch, ledger).await?;
         people = unit.lock_touched_people(ledger, &words).await?;
     }

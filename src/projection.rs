@@ -38,6 +38,8 @@ pub struct Statement {
 pub struct Derivation {
     /// The name by which projections return the keys they touched.
     pub name: String,
+    /// Whose notes it is derived from, where it is derived later: its own, or those of another one.
+    pub notes: String,
     /// Its file, for messages.
     pub path: String,
     /// When it is computed.
@@ -46,13 +48,18 @@ pub struct Derivation {
     pub statements: Vec<String>,
 }
 
+/// What a projection says to have touched when it has made one row of two people: the key is whose row stays. Facts of
+/// who went, laid down in `journey_facts_merged`, are merged into theirs, and all that is derived for them is derived.
+pub const MERGED: &str = "merged";
+
 /// When derived rows are computed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// In the transaction of the batch that touched them, after the rows of this entity were locked: index into the
     /// domain's entities.
     Locked(usize),
-    /// Soon afterwards, by one process at a time: nobody waits for anybody's lock.
+    /// Soon afterwards, by one process at a time: nobody waits for anybody's lock. Its statements may return rows
+    /// `touched, key` in turn, of what is derived later as well.
     Later,
 }
 
@@ -133,17 +140,17 @@ impl Projection {
 }
 
 impl Derivation {
-    /// Compiles the SQL file of a derived table.
+    /// Compiles the SQL file of a derived table, which has a name, and is derived from the notes of that or another one.
     ///
     /// # Errors
     /// When the file has no statement.
-    pub fn compile(path: &str, text: &str, name: &str, when: When) -> Result<Self, String> {
+    pub fn compile(path: &str, text: &str, (name, notes): (&str, &str), when: When) -> Result<Self, String> {
         let relation = "touched as materialized (select key from unnest($1::text[]) as keys (key))";
         let statements: Vec<String> = split(text).iter().map(|sql| prepend(relation, sql)).collect();
         if statements.is_empty() {
             return Err(format!("{path}: there is no statement in the file"));
         }
-        Ok(Self { name: name.to_owned(), path: path.to_owned(), when, statements })
+        Ok(Self { name: name.to_owned(), notes: notes.to_owned(), path: path.to_owned(), when, statements })
     }
 }
 

@@ -28,6 +28,8 @@ pub use plan::Plan;
 
 /// For how long a moment without batches or readers in the way is looked for.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
+/// For how long events behind rows that differ are searched for in all of the store.
+const SEARCH_FOR: Duration = Duration::from_secs(60);
 
 struct Builder<'s, P> {
     store: &'s Store,
@@ -84,6 +86,7 @@ pub async fn rebuild(store: &Store, order: Order, progress: impl Progress) -> Re
 pub async fn roll_back(store: &Store, workers: usize, progress: impl Progress) -> Result<Built, Error> {
     let began = Instant::now();
     let mut connection = alone_at_it(store, PREVIOUS).await?;
+    connection.verify_whole().await?; // no month can be dropped from here on
     let Some(generation) = connection.generation(PREVIOUS).await? else {
         return Err(Error::Refused("there is no generation before to go back to".into()));
     };
@@ -154,10 +157,11 @@ impl<P: Progress> Builder<'_, P> {
             }
         }
         self.connection.end_comparing().await?;
+        let began = Instant::now();
         for difference in &mut self.built.differences {
             let personal = self.connection.personal_columns(&difference.table).await?;
             for row in &mut difference.rows {
-                self.connection.name_events(row).await?;
+                self.connection.name_events(row, began.elapsed() < SEARCH_FOR).await?;
                 row.narrow(with_values, &personal);
             }
         }

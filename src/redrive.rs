@@ -15,7 +15,7 @@ use crate::event::{Outcome, Reason, Rejection};
 use crate::pipeline::project_all;
 use crate::retry::Pause;
 use crate::store::audit_logs::{Change, Operator};
-use crate::store::{Connection, Error, Sealed, TRANSACTION_SECONDS_MAX, Unit, within};
+use crate::store::{Connection, Error, Letter, NO_SUCH_ROW, TRANSACTION_SECONDS_MAX, Unit, within};
 
 /// How often other transactions may be in the way of a part before it is halved.
 const TRIES_MAX: u32 = 10;
@@ -68,7 +68,13 @@ pub async fn redrive(connection: &mut Connection, order: &Order, ids: &[i64]) ->
                 continue;
             }
             // What a row refers to may be committed any moment, or never be there.
-            Err(Error::Contended { sqlstate }) if part.tries >= TRIES_MAX => format!("SQLSTATE {sqlstate}"),
+            Err(Error::Contended { sqlstate })
+                if part.tries >= TRIES_MAX && (sqlstate == NO_SUCH_ROW || part.ids.len() > 1) =>
+            {
+                format!("SQLSTATE {sqlstate}")
+            }
+            // That others are in the way says nothing of the event.
+            Err(error @ Error::Contended { .. }) if part.tries >= TRIES_MAX => return Err(error),
             Err(Error::Contended { .. }) => {
                 connection.rollback().await?;
                 tokio::time::sleep(pause.longer()).await;
@@ -105,8 +111,8 @@ struct Part {
 /// One transaction.
 async fn attempt(connection: &mut Connection, order: &Order, part: &Part) -> Result<Vec<Tried>, Error> {
     let domain = connection.domain();
-    let sealed = connection.unsealed(&part.ids).await?;
-    let mut batch = Batch { messages: sealed.iter().map(|letter| message(&domain, letter)).collect() };
+    let letters = connection.letters(&part.ids).await?;
+    let mut batch = Batch { messages: letters.iter().map(|letter| message(&domain, letter)).collect() };
     if let Some(refusal) = &part.refusal {
         batch = batch.rejected(Reason::Database, refusal);
     }
@@ -115,8 +121,8 @@ async fn attempt(connection: &mut Connection, order: &Order, part: &Part) -> Res
     }
     let mut unit = connection.begin().await?.telling(part.telling);
     let counts = unit.lock_dead_letters(&part.ids).await?;
-    let (letters, messages): (Vec<Sealed>, Vec<Message>) =
-        sealed.into_iter().zip(batch.messages).filter(|(letter, _)| counts.contains_key(&letter.id)).unzip();
+    let (letters, messages): (Vec<Letter>, Vec<Message>) =
+        letters.into_iter().zip(batch.messages).filter(|(letter, _)| counts.contains_key(&letter.id)).unzip();
     let batch = Batch { messages };
     let mut ledger = Ledger::open(&batch);
     unit.claim(&batch, &mut ledger).await?;
@@ -133,7 +139,7 @@ async fn attempt(connection: &mut Connection, order: &Order, part: &Part) -> Res
     Ok(tried)
 }
 
-fn message(domain: &crate::domain::Domain, letter: &Sealed) -> Message {
+fn message(domain: &crate::domain::Domain, letter: &Letter) -> Message {
     let payload = Bytes::copy_from_slice(&letter.payload);
     Message {
         content: decode(domain, &letter.subject, &payload),
@@ -145,12 +151,12 @@ fn message(domain: &crate::domain::Domain, letter: &Sealed) -> Message {
     }
 }
 
-fn tried(letters: Vec<Sealed>, ledger: &Ledger) -> Vec<Tried> {
+fn tried(letters: Vec<Letter>, ledger: &Ledger) -> Vec<Tried> {
     let fate = |index: usize| match ledger.rejections.iter().find(|(rejected, _)| *rejected == index) {
         Some((_, rejection)) => Err(rejection.clone()),
         None => Ok(ledger.outcomes[index]),
     };
-    let one = |(index, letter): (usize, Sealed)| Tried {
+    let one = |(index, letter): (usize, Letter)| Tried {
         id: letter.id,
         reason: letter.reason,
         event_type: letter.event_type,

@@ -40,8 +40,8 @@ const TOUCHED_MAX: i64 = 2000;
 pub enum From {
     /// The event store: what was stored without effect and has a contract by now.
     Store,
-    /// A log, one event per line.
-    Log(Log),
+    /// A log in a file, one event per line.
+    File(Log),
     /// What the stream holds and the durable consumer has behind it.
     Stream {
         /// Where it is.
@@ -109,7 +109,7 @@ impl Reader {
     /// How much of the way is done, and the whole of it.
     fn way(&self, options: &Options, reached: Reached) -> (u64, Option<u64>) {
         match (self, &options.from) {
-            (Self::File(reader), From::Log(Log::File { size, .. })) => {
+            (Self::File(reader), From::File(Log::File { size, .. })) => {
                 (reader.bytes_read.load(Ordering::Relaxed), Some(*size))
             }
             (Self::File(reader), _) => (reader.bytes_read.load(Ordering::Relaxed), None),
@@ -124,8 +124,8 @@ impl From {
     fn identity(&self, incarnation: Option<Incarnation>) -> Option<String> {
         match self {
             Self::Store => Some("log".into()),
-            Self::Log(Log::File { identity, .. }) => Some(identity.clone()),
-            Self::Log(Log::Stdin) => None,
+            Self::File(Log::File { identity, .. }) => Some(identity.clone()),
+            Self::File(Log::Stdin) => None,
             Self::Stream { first, last, .. } => {
                 let created = incarnation.map(|incarnation| incarnation.0.to_rfc3339()).unwrap_or_default();
                 Some(format!("stream created {created}, {first:?} to {last:?}"))
@@ -156,7 +156,7 @@ pub async fn replay(store: &Store, options: &Options, tell: &mut dyn FnMut(&Prog
             let checked = crate::audit::check_stream(&mut connection, source).await?;
             Some(checked.map_err(anyhow::Error::msg)?)
         }
-        From::Store | From::Log(_) => None,
+        From::Store | From::File(_) => None,
     };
     let identity = options.from.identity(incarnation).filter(|_| !options.is_rehearsal);
     let selection = options.selection.describe();
@@ -214,7 +214,7 @@ async fn open(store: &Store, options: &Options, reached: Reached, effect: &mut E
     let domain = Arc::clone(&store.domain);
     Ok(match &options.from {
         From::Store => Reader::Store(store::Reader::begin(effect, reached, selection, options.events_max).await?),
-        From::Log(log) => Reader::File(file::Reader::begin(log, reached, domain, selection, options.events_max)?),
+        From::File(log) => Reader::File(file::Reader::begin(log, reached, domain, selection, options.events_max)?),
         From::Stream { source, first, last } => {
             let reader = stream::Reader::begin(source, (*first, *last), reached, selection, options.events_max).await?;
             Reader::Stream(Box::new(reader))

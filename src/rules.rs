@@ -9,7 +9,7 @@ pub mod plan;
 
 use crate::journey::Journey;
 use crate::journey::fact::Facts;
-use crate::journey::fold::{Word, merge, narrowed};
+use crate::journey::fold::{Word, brought_over};
 use crate::store::{Chapter, Error, Unit};
 
 /// Stored events read at a time.
@@ -44,24 +44,20 @@ impl Lacking {
 
     /// What stored events say for these facts.
     async fn words(&self, unit: &mut Unit<'_>, chapter: &Chapter) -> Result<Vec<Word>, Error> {
+        let all: Vec<usize> = (0..chapter.batch.messages.len()).collect();
+        let renamed = unit.renamed(&chapter.batch, &all).await?;
         let mut words = Vec::new();
         for signal in &self.signals {
             let contract = crate::event::Route::Contract(self.journey.signals[*signal].contract);
-            let of: Vec<usize> = (0..chapter.batch.messages.len())
-                .filter(|index| chapter.batch.event(*index).route == contract)
-                .collect();
-            words.extend(unit.words_of(&self.journey, *signal, &chapter.batch, &of).await?);
+            let of: Vec<usize> =
+                all.iter().copied().filter(|index| chapter.batch.event(*index).route == contract).collect();
+            words.extend(unit.words_of(&self.journey, *signal, &chapter.batch, &of, &renamed).await?);
         }
         Ok(words)
     }
 
     /// A person's facts as the new rules keep them: what the rules in force keep already, and what was folded anew.
-    fn brought_over(&self, new: &Journey, mut kept: Facts, folded: impl IntoIterator<Item = Facts>) -> Facts {
-        kept.retain(|name, _| self.journey.fact(name).is_none());
-        let mut facts = narrowed(new, kept);
-        for others in folded {
-            merge(&self.journey, &mut facts, others);
-        }
-        facts
+    fn brought_over(&self, new: &Journey, kept: Facts, folded: impl IntoIterator<Item = Facts>) -> Facts {
+        brought_over(&self.journey, new, kept, folded)
     }
 }

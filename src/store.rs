@@ -18,10 +18,12 @@ mod generations;
 mod history;
 mod hold;
 mod horizon;
+pub(crate) mod imports;
 mod journey;
 mod later;
 mod lease;
 pub mod life;
+mod merged;
 pub mod migrate;
 mod mirrors;
 pub mod outbox;
@@ -58,7 +60,7 @@ pub use journey::Clock;
 pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};
 pub use record::Incarnation;
-pub(crate) use redrive::Sealed;
+pub(crate) use redrive::Letter;
 pub(crate) use replays::Noted;
 pub(crate) use retention::Claimed;
 
@@ -68,6 +70,8 @@ pub const TRANSACTION_SECONDS_MAX: u64 = 60;
 const ANSWER_SECONDS_MAX: u64 = 10;
 /// The longest that a commit may take; after that it is in doubt.
 const COMMIT_SECONDS_MAX: u64 = 30;
+/// SQLSTATE of a foreign key whose row is not there.
+pub(crate) const NO_SUCH_ROW: &str = "23503";
 /// Prepared statements kept per connection; one domain has well under this many.
 const STATEMENTS_MAX: usize = 1000;
 
@@ -122,6 +126,11 @@ impl Error {
         Self::Unavailable { attempted, source: sqlx::Error::RowNotFound }
     }
 
+    /// Whether it is such a fault: what it says is for people, and trying again does not help.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(self, Self::Unavailable { source: sqlx::Error::RowNotFound, .. })
+    }
+
     /// Sorts a driver's error; the one place where SQLSTATEs are looked at.
     pub(crate) fn classify(attempted: &str, error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
@@ -147,7 +156,7 @@ fn is_content(sqlstate: &str) -> bool {
 
 /// Serialization failure, deadlock, lock timeout; and a foreign key whose row went away since it was looked up.
 fn is_contention(sqlstate: &str) -> bool {
-    matches!(sqlstate, "40001" | "40P01" | "55P03" | "23503")
+    matches!(sqlstate, "40001" | "40P01" | "55P03" | NO_SUCH_ROW)
 }
 
 /// What a store is about: where it is and which domain it holds.

@@ -92,11 +92,14 @@ pub(super) fn publish(folder: &Path, manifest: &Manifest) -> anyhow::Result<()> 
 /// An archive of that name that was written before, if it is there and whole.
 pub(super) fn find(folder: &Path, name: &str) -> anyhow::Result<Option<Manifest>> {
     let path = folder.join(manifest_name(name));
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        return Ok(None);
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.with_context(|| format!("cannot read {}", path.display()))?,
     };
     let manifest = serde_json::from_str(&text).with_context(|| format!("cannot read {}", path.display()))?;
     verify(folder, &manifest)?;
+    // Whoever wrote it may have been killed before it was on disk by its name.
+    File::open(folder)?.sync_all().with_context(|| format!("cannot sync {}", folder.display()))?;
     Ok(Some(manifest))
 }
 

@@ -27,7 +27,10 @@ pub fn line(domain: &Domain, event_type: &str, payload: &str) -> Result<String, 
     let spelled = json::parse(payload).map(|document| document.to_string()).unwrap_or_default();
     match is_same(&spelled) {
         true => Ok(spelled),
-        false => Err("written as a line it would be another event".to_owned()),
+        false => {
+            Err("written as a line it would be another event\n  hint: its month cannot be archived; please report it"
+                .to_owned())
+        }
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn run(settings: &Settings, args: &Args) -> Result<ExitCode, Fa
     }
     drop(connection);
     let from = match log {
-        Some(log) => From::Log(log),
+        Some(log) => From::File(log),
         None if args.from == "log" => From::Store,
         None => {
             let source = Box::new(settings.source(domain).await?);
@@ -126,7 +126,7 @@ impl Args {
         };
         let (since, until) = (time("since", &self.since), time("until", &self.until));
         if since.zip(until).is_some_and(|(since, until)| since >= until) {
-            faults.push("--since is not before --until: nothing lies between".into());
+            faults.push("--since is not before --until: nothing lies between\n  hint: swap them".into());
         }
         let types = self.types.as_ref().map(|text| Glob::parse(text)).transpose().unwrap_or_else(|fault| {
             faults.push(format!("--type: {fault}"));
@@ -135,7 +135,9 @@ impl Args {
         let user: Option<Uuid> = self.user.as_ref().and_then(|text| {
             let parsed = parse_uuid(text);
             if parsed.is_none() {
-                faults.push(format!("--user {text:?} is no UUID of 36 characters"));
+                faults.push(format!(
+                    "--user {text:?} is no UUID\n  hint: 36 characters, as 0190b8a2-0000-7000-8000-000000000001"
+                ));
             }
             parsed
         });
@@ -160,7 +162,7 @@ impl Args {
             faults.push("--from-sequence and --until-sequence are of the stream\n  hint: say --from stream".into());
         }
         if self.from_sequence.zip(self.until_sequence).is_some_and(|(first, last)| first > last) {
-            faults.push("--from-sequence is after --until-sequence".into());
+            faults.push("--from-sequence is after --until-sequence\n  hint: swap them".into());
         }
     }
 }

@@ -43,14 +43,15 @@ async fn check(settings: &Settings) -> Result<ExitCode, Failure> {
     }
     let projections = domain.projections.iter().flatten().count();
     print(&format!(
-        "{}: {} contracts, {} upcasts, {projections} projections, {} derived tables, {} flags and {} milestones are valid; \
+        "{}: {} contracts, {} upcasts, {projections} projections, {} derived tables, {} flags, {} milestones and {} imports are valid; \
          JetStream is as stream.toml says",
         domain.name,
         domain.contracts.len(),
         domain.upcasts.count(),
         domain.derivations.len(),
         domain.journey.flags.len(),
-        domain.journey.milestones.len()
+        domain.journey.milestones.len(),
+        domain.imports.declarations.len()
     ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -122,6 +122,7 @@ async fn show(connection: &mut Connection, id: Uuid, as_object: bool) -> Result<
             one["brought_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let state = match one["is_there"] == true {
             true => "is there by now: the event is released within a second of a running service".to_owned(),
+            false if brought_by.is_empty() => "is missing; no contract brings one".to_owned(),
             false => format!("is missing; brought by {}", brought_by.join(", ")),
         };
         print(&format!("  {entity} {key} {state}"))?;

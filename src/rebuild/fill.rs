@@ -13,7 +13,7 @@ use crate::batch::Ledger;
 use crate::pipeline::project_all;
 use crate::retry::Pause;
 use crate::store::rebuild::{Filled, Generation, Part};
-use crate::store::{Connection, Error, Store, TRANSACTION_SECONDS_MAX, within};
+use crate::store::{Connection, Error, NO_SUCH_ROW, Store, TRANSACTION_SECONDS_MAX, within};
 
 /// Positions in a part: events that are committed together.
 const PART_POSITIONS: i64 = 1000;
@@ -21,8 +21,6 @@ const PART_POSITIONS: i64 = 1000;
 const HELD_MAX: usize = 1000;
 /// Tries of a part before its halves are tried, or an event is set aside.
 const TRIES_MAX: usize = 4;
-/// A foreign key whose row is not there.
-const NO_SUCH_ROW: &str = "23503";
 
 /// What is left to do, shared by those who do it.
 type Queue = Arc<Mutex<VecDeque<Part>>>;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use crate::domain::{Domain, Table};
 
 /// Tables of the engine that follow from the events.
-fn of_the_engine() -> [Table; 5] {
+fn of_the_engine() -> [Table; 6] {
     let table = |name: &str| Table { name: name.to_owned(), ..Table::default() };
     let people = ["journey_flags", "journey_milestones", "journey_timers"].map(str::to_owned);
     [
         // What facts say is in flags, milestones and timers; their bytes also keep what was said and taken back.
         Table { together: people.into(), is_internal: true, ..table("journey_facts") },
+        Table { is_internal: true, ..table("journey_facts_merged") },
         Table { apart: vec!["id".into()], ..table("journey_flags") },
         Table { apart: vec!["id".into()], ..table("journey_milestones") },
         table("journey_timers"),

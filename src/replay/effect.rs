@@ -57,6 +57,7 @@ impl Effect {
             let failure = match self.connected().await {
                 Ok(connection) => match Box::pin(attempt(connection)).await {
                     Ok(done) => return Ok(done),
+                    Err(error) if error.is_fault() => return Err(error.into()),
                     Err(error) => error,
                 },
                 Err(error) => error,
@@ -77,7 +78,9 @@ impl Effect {
             None => {
                 let mut connection = self.store.connect().await?;
                 if self.is_alone && !connection.may_replay(self.run.id).await? {
-                    return Err(Error::fault("another process is at this replay".into()));
+                    return Err(Error::fault(
+                        "another process is at this replay\n  hint: wait for it, or end it".into(),
+                    ));
                 }
                 connection
             }

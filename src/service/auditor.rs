@@ -64,6 +64,7 @@ async fn pass(
     if !shared.parts.audit {
         // Another process audits. Whether it is still the stream of the books, everybody sees for themselves.
         halt(shared, audit::breach(connection, &shared.source).await?.as_ref());
+        shared.health.fine("audit");
         return Ok(None);
     }
     let audit = audit::look(connection, &shared.source).await?;
@@ -114,15 +115,15 @@ fn halt(shared: &Shared, broken: Option<&String>) {
 fn tell(shared: &Shared, audit: &Audit, lost: &mut Lost) {
     halt(shared, audit.broken.as_ref());
     // Seen twice: what a worker had in hand when it was deleted may be handled yet.
-    let is_told = audit.lost > 0 && audit.lost == lost.seen;
-    if is_told {
-        let what = format!("{} messages were gone from the stream before they were handled", audit.lost);
-        if lost.told != audit.lost {
+    let sure = audit.lost.min(lost.seen);
+    if sure > 0 {
+        let what = format!("{sure} messages were gone from the stream before they were handled");
+        if lost.told != sure {
             tracing::error!(first = ?audit.gone.first(), "{what}\n  hint: `milepost prove` names them");
         }
         shared.health.note("audit", what);
     } else {
         shared.health.fine("audit");
     }
-    *lost = Lost { seen: audit.lost, told: if is_told { audit.lost } else { lost.told } };
+    *lost = Lost { seen: audit.lost, told: sure };
 }

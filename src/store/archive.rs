@@ -81,8 +81,9 @@ impl Connection {
         sqlx::query_as(
             "select relname::text as partition, to_date(right(relname, 7), 'YYYY_MM') as month
              from pg_inherits join pg_class on pg_class.oid = inhrelid
-             where inhparent = to_regclass($1) and relname ~ ('^' || $1 || '_[0-9]{4}_[0-9]{2}$')
-               and to_date(right(relname, 7), 'YYYY_MM') + interval '1 month' <= $2
+             where inhparent = to_regclass($1)
+               and case when relname ~ ('^' || $1 || '_[0-9]{4}_[0-9]{2}$')
+                        then to_date(right(relname, 7), 'YYYY_MM') + interval '1 month' <= $2 else false end
              order by month",
         )
         .bind(&self.domain.event_log)
@@ -185,7 +186,9 @@ impl Connection {
             self.rollback().await?;
             return Ok(Dropping::Needed);
         }
-        // Read before anybody is kept waiting; what is added after this shows in the last position.
+        // Whoever is adding to it has committed by then, and nobody begins: also not at a position below the last one.
+        execute(&mut self.pg, "set local lock_timeout = '300ms'").await?;
+        self.run(&format!("lock table {} in share mode", month.partition)).await?;
         let is_described = sqlx::query(AssertSqlSafe(described))
             .bind(&month.partition)
             .bind(&manifest.file)
@@ -200,7 +203,6 @@ impl Connection {
             .rows_affected()
             == 1;
         self.audit(operator, change).await?;
-        execute(&mut self.pg, "set local lock_timeout = '300ms'").await?;
         let lock = format!("lock table {} in access exclusive mode", self.domain.event_log);
         self.run(&lock).await?;
         let now = self.extent_end(month).await?;

@@ -28,15 +28,18 @@ const UNHANDLED: &str = "
     select lower(part), upper(part) - 1, (sum(upper(part) - lower(part)) over ())::int8 from parts order by 1 limit $5";
 
 /// How a message was booked at first; what became of it later was booked over, and these rows have no sequences and are
-/// there still. A letter that spans the sequence has counted it. One that begins with it and has other bytes holds an event
+/// there still. A letter that spans the sequence has counted it, if it was met after the stream took the message: an older one
+/// is of the stream before this one (clocks may differ by a minute). One that begins with it and has other bytes holds an event
 /// that died when it was released. Of an event that this very message brought: projected in the same transaction, or waiting
 /// since then; what was projected later and had not waited, or waits since later, came before its contract.
 const RECOGNISE: &str = "
     select exists (select from dead_letters as letter
-                   where letter.fingerprint = messages.fingerprint and sequence between first_seq and last_seq),
+                   where letter.fingerprint = messages.fingerprint and sequence between first_seq and last_seq
+                     and letter.last_seen > messages.received_at - interval '1 minute'),
         case when exists (select from dead_letters as letter
                           where letter.event_id = messages.event_id and letter.first_seq = sequence
-                            and letter.fingerprint <> messages.fingerprint)
+                            and letter.fingerprint <> messages.fingerprint
+                            and letter.last_seen > messages.received_at - interval '1 minute')
              then 'waiting'
              else (select case when log.processed_at = log.created_at then 'applied'
                                when exists (select from waiting_events as waits where waits.event_id = log.event_id

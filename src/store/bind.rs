@@ -9,7 +9,7 @@ use sqlx::query::Query;
 use sqlx::{Encode, Type};
 use uuid::Uuid;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Renamed};
 use crate::event::Event;
 use crate::instant;
 use crate::json::RawJson;
@@ -36,15 +36,16 @@ impl Encode<'_, Postgres> for RawJson {
     }
 }
 
-/// Binds the columns of some events of a batch.
+/// Binds the columns of some events of a batch. What an event refers to by another key is bound by its own.
 pub(super) fn bind<'q>(
     mut query: Query<'q, Postgres, PgArguments>,
     columns: &[Column],
     batch: &Batch,
     indexes: &[usize],
+    renamed: &Renamed,
 ) -> Query<'q, Postgres, PgArguments> {
     for column in columns {
-        query = bind_column(query, column, batch, indexes);
+        query = bind_column(query, column, batch, indexes, renamed);
     }
     query
 }
@@ -54,6 +55,7 @@ fn bind_column<'q>(
     column: &Column,
     batch: &Batch,
     indexes: &[usize],
+    renamed: &Renamed,
 ) -> Query<'q, Postgres, PgArguments> {
     let events = indexes.iter().map(|index| batch.event(*index));
     let path = match &column.from {
@@ -65,9 +67,14 @@ fn bind_column<'q>(
     let values = events.map(|event: &Event| value_at(&event.data, path));
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     match column.kind {
-        Kind::Uuid => query.bind(
-            values.map(|value| value?.as_str().and_then(crate::envelope::parse_uuid)).collect::<Vec<Option<Uuid>>>(),
-        ),
+        Kind::Uuid => {
+            let named = values.map(|value| value?.as_str().and_then(crate::envelope::parse_uuid));
+            let own = |(index, named): (&usize, Option<Uuid>)| {
+                let named = named?;
+                Some(renamed.get(&(*index, named)).copied().unwrap_or(named))
+            };
+            query.bind(indexes.iter().zip(named).map(own).collect::<Vec<Option<Uuid>>>())
+        }
         Kind::Time => query
             .bind(values.map(|value| value?.as_str().and_then(instant::parse)).collect::<Vec<Option<DateTime<Utc>>>>()),
         Kind::Date => query.bind(

@@ -225,10 +225,11 @@ impl Unit<'_> {
         let batch = Batch { messages: vec![message] };
         let rules = std::sync::Arc::clone(&self.rules);
         let journey = &rules.applied.journey;
+        let renamed = self.renamed(&batch, &[0]).await?;
         let mut words: Vec<Word> = Vec::new();
         for (index, signal) in journey.signals.iter().enumerate() {
             if event.route == crate::event::Route::Contract(signal.contract) {
-                words.extend(self.words_of(journey, index, &batch, &[0]).await?);
+                words.extend(self.words_of(journey, index, &batch, &[0], &renamed).await?);
             }
         }
         // An event may say again what another one had told: that is the other one's.

@@ -10,7 +10,8 @@ use super::bind::bind;
 use super::{Error, Unit, Words};
 use crate::batch::{Batch, Ledger};
 use crate::domain::Entity;
-use crate::projection::When;
+use crate::event::Reference;
+use crate::projection::{MERGED, When};
 
 impl Unit<'_> {
     /// Projects the events of one contract.
@@ -26,7 +27,8 @@ impl Unit<'_> {
             return Ok(());
         };
         for statement in &projection.statements {
-            let query = bind(sqlx::query(AssertSqlSafe(statement.sql.clone())), &statement.columns, batch, of);
+            let query =
+                bind(sqlx::query(AssertSqlSafe(statement.sql.clone())), &statement.columns, batch, of, &ledger.renamed);
             let rows = query
                 .fetch_all(&mut *self.pg)
                 .await
@@ -40,20 +42,18 @@ impl Unit<'_> {
 
     /// Takes a row that a statement returned: `touched, key` or `counted`.
     fn note(&self, ledger: &mut Ledger, row: &PgRow, path: &str) -> Result<(), Error> {
-        let read = |name: &str| -> Result<Option<String>, Error> {
-            if row.columns().iter().any(|column| column.name() == name) {
-                return row
-                    .try_get(name)
-                    .map_err(|error| Error::classify(&format!("read what {path} returned"), error));
-            }
-            Ok(None)
-        };
-        if let Some(counter) = read("counted")? {
+        if let Some(counter) = returned(row, "counted", path)? {
             *ledger.counted.entry(counter).or_default() += 1;
         }
-        let (Some(touched), Some(key)) = (read("touched")?, read("key")?) else {
+        let Some((touched, key)) = touched(row, path)? else {
             return Ok(());
         };
+        if touched == MERGED {
+            let person = Uuid::try_parse(&key)
+                .map_err(|error| Error::fault(format!("{path} merged {key:?}, which is no uuid: {error}")))?;
+            ledger.merged.insert(person);
+            return Ok(());
+        }
         match self.domain.derivations.iter().position(|derivation| derivation.name == touched) {
             Some(index) => {
                 ledger.touched.entry(index).or_default().insert(key);
@@ -91,6 +91,26 @@ impl Unit<'_> {
             true => Ok(BTreeSet::new()),
             false => self.lock_people(&keys.into_iter().collect::<Vec<_>>()).await,
         }
+    }
+
+    /// Whatever is derived for people into whose rows others were merged is derived anew. Who was given another id since
+    /// is found by it.
+    pub(crate) async fn touch_merged(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
+        if ledger.merged.is_empty() {
+            return Ok(());
+        }
+        let Some(person) = self.person_entity().and_then(|entity| self.domain.entity(&entity.name)) else {
+            return Ok(());
+        };
+        let reference = |key: &Uuid| Reference { entity: person, key: *key };
+        let found = self.look_up(&ledger.merged.iter().map(reference).collect()).await?;
+        let own = |key: &Uuid| found.renamed.get(&reference(key)).copied().unwrap_or(*key);
+        ledger.merged = ledger.merged.iter().map(own).collect();
+        let locked = When::Locked(person);
+        for (index, _) in self.domain.derivations.iter().enumerate().filter(|(_, one)| one.when == locked) {
+            ledger.touched.entry(index).or_default().extend(ledger.merged.iter().map(Uuid::to_string));
+        }
+        Ok(())
     }
 
     fn touched(&self, ledger: &Ledger, entity: usize) -> BTreeSet<Uuid> {
@@ -133,4 +153,16 @@ impl Unit<'_> {
         }
         Ok(())
     }
+}
+
+/// What a row that a statement returned has touched: the name of what is derived, and a key.
+pub(super) fn touched(row: &PgRow, path: &str) -> Result<Option<(String, String)>, Error> {
+    Ok(returned(row, "touched", path)?.zip(returned(row, "key", path)?))
+}
+
+fn returned(row: &PgRow, name: &str, path: &str) -> Result<Option<String>, Error> {
+    if row.columns().iter().any(|column| column.name() == name) {
+        return row.try_get(name).map_err(|error| Error::classify(&format!("read what {path} returned"), error));
+    }
+    Ok(None)
 }

@@ -10,7 +10,7 @@ use crate::event::Rejection;
 
 /// A dead letter as the message that it was.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(crate) struct Sealed {
+pub(crate) struct Letter {
     /// Its number.
     pub(crate) id: i64,
     /// The subject it was published on.
@@ -31,7 +31,7 @@ pub(crate) struct Sealed {
 
 impl Connection {
     /// These dead letters with their bytes, which never change, in the order of the stream.
-    pub(crate) async fn unsealed(&mut self, ids: &[i64]) -> Result<Vec<Sealed>, Error> {
+    pub(crate) async fn letters(&mut self, ids: &[i64]) -> Result<Vec<Letter>, Error> {
         sqlx::query_as(
             "select id, subject, payload, headers::text as headers, reason,
                  coalesce(event_type, subject) as event_type, first_seq, first_seen
@@ -42,9 +42,7 @@ impl Connection {
         .await
         .map_err(|error| Error::classify("read dead letters", error))
     }
-}
 
-impl Connection {
     /// Those of the dead letters that no message of the stream counts for: only a replay met them.
     pub(crate) async fn unheard(&mut self, ids: &[i64]) -> Result<HashSet<i64>, Error> {
         let found: Vec<i64> = sqlx::query_scalar("select id from dead_letters where id = any($1) and count = 0")

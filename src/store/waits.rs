@@ -153,8 +153,10 @@ impl Unit<'_> {
                 .bind(limit)
                 .fetch_all(&mut *self.pg)
                 .await?;
-            let held =
-                format!("{} where {OLD} group by position, event_id, event_type order by position limit $2", held());
+            let held = format!(
+                "{} where {OLD} group by position, event_id, event_type\n                 order by min(waiting_since), position limit $2",
+                held()
+            );
             let held = sqlx::query_as(AssertSqlSafe(held))
                 .bind(older_than_seconds)
                 .bind(limit)

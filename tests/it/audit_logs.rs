@@ -76,3 +76,40 @@ async fn changes_of_the_rules_of_jetstream_and_of_clickhouse_are_written_down_wi
     let runs = "select count(distinct metadata->>'run') from audit_logs where action = 'rules.apply'";
     assert_eq!(world.number(runs).await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_history_are_written_down_too() {
+    let world = World::with_setting("# claims = \"90 days\"", "claims = \"90 days\"").await;
+    let mut csr = Csr::new();
+    world.publish_events(&csr.people(3)).await;
+    world.drain(&[]);
+    for asking in [
+        &["tidy", "--dry-run"][..],
+        &["replay", "--from", "log", "--dry-run"],
+        &["rebuild", "--all", "--diff"],
+        &["explain", &csr.id().to_string()],
+        &["prove", "--write-off"], // nothing is lost
+    ] {
+        world.output(asking);
+    }
+    assert_eq!(rows(&world).await.len(), 1, "only the world's own: {:?}", rows(&world).await);
+    for changing in [
+        &["tidy"][..],
+        &["replay", "--from", "log"],
+        &["rebuild", "--all"],
+        &["rebuild", "--rollback"],
+        &["rebuild", "--drop-previous"],
+    ] {
+        world.succeed(changing);
+    }
+    let expected = [
+        ("tidy", "event_deduplication"),
+        ("replay", "event_log"),
+        ("rebuild", "tables"),
+        ("rebuild.rollback", "tables"),
+        ("rebuild.drop_previous", "tables"),
+    ];
+    let expected =
+        expected.iter().flat_map(|(action, resource)| ["begun", "done"].map(|one| row(action, resource, one)));
+    assert_eq!(rows(&world).await[1..], expected.collect::<Vec<_>>());
+}

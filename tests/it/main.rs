@@ -9,7 +9,7 @@ mod audit; // what was never handled is found and filled
 mod audit_logs; // every change of an operator is a row
 mod cases; // conditions, facts and the rules of the CSR folder, in one-line cases and against a naive evaluator
 mod clickhouse; // what the feed relies on: inserts, tables that are exchanged, migrations
-mod company_days; // what companies' people did, day by day
+mod company_days; // what companies' people did, day by day and quarter by quarter
 mod contention; // workers that change the same people at once lose nothing
 mod contracts; // contracts and the stream folder, and how their faults are reported
 mod corpus; // bad and odd input, alone and among healthy events
@@ -20,6 +20,7 @@ mod explain; // what became of an event
 mod feed; // stored events in ClickHouse: each once, proved, repaired, rebuilt
 mod flow; // the whole path, as the README shows it
 mod identity; // one person, one row
+mod imports; // files of other systems become events
 mod journeys; // flags, milestones, timers, the outbox and the rules, on real servers
 mod lifecycle; // starting, being asked how it is, stopping
 mod meeting; // a child and its parent at the same moment in two workers
@@ -30,6 +31,7 @@ mod publisher; // a publisher that is none of ours, in Node
 mod rebuild; // tables made anew from the event store, compared and put in place
 mod replay; // history once more: from files, the stream and the event store
 mod retention; // what is pruned or archived is not taken again
+mod seeds; // the live schema against what the platform's documents of it ask for
 mod tidy; // the rules of the house, held by reading the source
 mod types; // what every event type does to the tables
 mod waiting; // events before what they refer to

@@ -70,6 +70,7 @@ fn retellings() -> Vec<(String, Vec<u8>)> {
     events.extend(sessions(&mut csr, participant, buddy));
     events.extend(courses(&mut csr, buddy));
     events.extend(reports(&mut csr, participant, buddy));
+    events.extend(platform(&mut csr, participant, buddy));
     let message = |event: &Value| (event["type"].as_str().expect("a type").to_owned(), event.to_string().into_bytes());
     events.iter().map(message).collect()
 }
@@ -152,5 +153,57 @@ fn reports(csr: &mut Csr, one: Uuid, two: Uuid) -> Vec<Value> {
         "programType": "upskilling_course", "programId": "p", "programName": "P", "enrollmentDate": at,
         "status": "completed"});
     events.push(csr.event("ingest.enrollment.created", data));
+    events
+}
+
+/// Programs, campaigns and placements that change; flags, consents and requests that are told of again and again.
+fn platform(csr: &mut Csr, one: Uuid, two: Uuid) -> Vec<Value> {
+    let [program, campaign, flag, consent, request] = [0; 5].map(|_| csr.id());
+    let (company, at) = (csr.company, csr.tick());
+    let raised = json!({"flagId": flag, "contentId": one, "contentType": "message", "flagReason": "other",
+        "confidence": 0.5, "requiresHumanReview": true, "raisedAt": at});
+    let mut events = vec![csr.event("safety.flag.raised", raised)];
+    for (number, person) in [one, two, one].into_iter().enumerate() {
+        let (at, template) = (csr.tick(), csr.id());
+        let status = ["active", "on_hold", "completed"][number];
+        let answer = ["granted", "revoked", "granted"][number];
+        let told = [
+            (
+                "program.synced",
+                json!({"programId": program, "programKey": format!("key {number}"), "name": "P",
+                "programType": "buddy", "status": "paused", "syncedAt": at, "templateId": template}),
+            ),
+            (
+                "program.campaign.synced",
+                json!({"campaignId": campaign, "campaignKey": "c", "programId": program,
+                "companyId": company, "name": "C", "status": "paused", "syncedAt": at, "budgetSpent": number}),
+            ),
+            (
+                "ingest.placement.created",
+                json!({"sourceSystem": "manual", "sourceId": "z", "userId": person,
+                "companyId": company, "placementType": "internship", "placementDate": at, "status": status}),
+            ),
+            (
+                "privacy.consent.changed",
+                json!({"consentId": consent, "userId": person, "consentType": at,
+                "status": answer, "changedAt": at}),
+            ),
+            (
+                "privacy.request.opened",
+                json!({"requestId": request, "userId": person, "requestType": "access",
+                "openedAt": at}),
+            ),
+            (
+                "privacy.request.completed",
+                json!({"requestId": request, "userId": person, "requestType": "deletion",
+                "completedAt": at}),
+            ),
+        ];
+        events.extend(told.map(|(of, data)| csr.event(of, data)));
+        let (review, at) = (csr.id(), csr.tick());
+        let data = json!({"reviewId": review, "flagId": flag, "reviewerId": person, "decision": "escalated",
+            "notes": at, "completedAt": at});
+        events.push(csr.event("safety.review.completed", data));
+    }
     events
 }

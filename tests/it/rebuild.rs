@@ -34,9 +34,17 @@ impl World {
         judged(&self.output(&[&["rebuild", "--json"], arguments].concat()))
     }
 
+    /// The same, and the tables have changed places.
+    #[track_caller]
+    fn is_swapped_by(&self, arguments: &[&str]) -> Value {
+        let (code, built) = self.rebuild(arguments);
+        assert_eq!((code, &built["is_swapped"]), (Some(0), &true.into()), "{built:#}");
+        built
+    }
+
     /// Rebuilding everything makes no difference.
     #[track_caller]
-    fn is_as_rebuilt(&self) -> Value {
+    pub(crate) fn is_as_rebuilt(&self) -> Value {
         let (code, built) = self.rebuild(&["--all", "--diff", "--values"]);
         assert!(code == Some(0) && built["differences"] == Value::Array(Vec::new()), "{built:#}");
         assert_eq!(built["lacks"]["events"], 0, "{built:#}");

@@ -21,8 +21,10 @@ use crate::support::World;
 
 /// What is told to the outside, row by row.
 const TOLD: &str = "select event_id, published_at, attempted_at from outbox order by position";
-/// How far the only replay is.
-const REACHED: &str = "select coalesce(max(reached), 0) from replays";
+/// How far the only replay is that is not at its end; the row of one that ended keeps how far that came.
+const REACHED: &str = "select coalesce(max(reached) filter (where ended_at is null), 0) from replays";
+/// Replays that were begun and are not at their end.
+const UNENDED: &str = "select count(*) from replays where ended_at is null";
 
 /// How a log is packed.
 #[derive(Debug, Clone, Copy)]

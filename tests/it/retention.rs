@@ -6,22 +6,13 @@ mod refused;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
-use crate::support::{BLOCKED, Csr, World, assert_same};
+use crate::support::{BLOCKED, Csr, World, assert_same, eventually};
 
 const AGED: &str = "update event_deduplication set processed_at = now() - interval '100 days'";
 
 /// A stream folder that keeps claims for a while.
 async fn pruning() -> World {
     World::with_setting("# claims = \"90 days\"", "claims = \"90 days\"").await
-}
-
-/// The database as the least-privilege role of the service sees it: its URL.
-async fn as_service(world: &World) -> String {
-    let roles = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/postgres/roles.sql");
-    world.execute(&std::fs::read_to_string(roles).expect("the roles")).await;
-    let role = format!("service_{}", uuid::Uuid::new_v4().simple());
-    world.execute(&format!("create role {role} login in role milepost_writer")).await;
-    world.database_url.replace("postgres@", &format!("{role}@"))
 }
 
 /// The same event in the three envelopes, spelled differently.
@@ -100,7 +91,7 @@ async fn claims_that_are_needed_or_young_are_not_pruned() {
     assert_eq!(world.number("select count(*) from event_ids").await, 0, "they are young");
     world.execute(AGED).await;
     assert!(world.succeed(&["tidy", "--dry-run"]).starts_with("1 claims"));
-    let restricted = as_service(&world).await;
+    let restricted = world.as_service().await;
     let tidied = world.milepost(&["tidy"]).env("DATABASE_URL", &restricted).output().expect("it runs");
     assert!(tidied.status.success(), "{}", String::from_utf8_lossy(&tidied.stderr));
     let mut service = sqlx::PgConnection::connect(&restricted).await.expect("the role may connect");
@@ -167,9 +158,11 @@ async fn pruning_that_is_killed_in_the_middle_loses_no_id_and_goes_on() {
     world.reaches(BLOCKED, |blocked| blocked == 0);
     let both = "select (select count(*) from event_ids) + (select count(*) from event_deduplication)";
     assert_eq!(world.number(both).await, 2500);
-    world.reaches("select count(*) from event_ids", |ids| ids == 1000 || ids == 2000);
+    let before = world.reaches("select count(*) from event_ids", |ids| ids == 1000 || ids == 2000);
     let running = world.start(&[]); // the service prunes by itself
     world.reaches("select count(*) from event_ids", |ids| ids == 2500);
+    let pruned = || running.metric("milepost_retention_pruned_total", "") as i64;
+    eventually("the metric says it", || (pruned() == 2500 - before).then_some(()));
     running.kill();
     assert_eq!(world.number("select count(*) from event_deduplication").await, 0);
 }

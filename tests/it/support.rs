@@ -7,6 +7,7 @@ mod engine;
 mod events;
 mod nats;
 mod proxy;
+mod role;
 mod watch;
 mod world;
 
@@ -17,5 +18,5 @@ pub(crate) use engine::Engine;
 pub(crate) use events::{Csr, enveloped};
 pub(crate) use nats::Nats;
 pub(crate) use proxy::Proxy;
-pub(crate) use watch::{BLOCKED, HANDLED};
+pub(crate) use watch::{BLOCKED, HANDLED, before_it_is_due};
 pub(crate) use world::{Running, World, eventually, milepost};

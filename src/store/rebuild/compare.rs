@@ -155,14 +155,15 @@ impl Connection {
         })
     }
 
-    /// Names the events behind a row: those whose ids stand in it, else the first that speak of what its key names.
-    pub(crate) async fn name_events(&mut self, row: &mut Row) -> Result<(), Error> {
+    /// Names the events behind a row: those whose ids stand in it, else, where they are to be searched for in all of the
+    /// store, the first that speak of what its key names.
+    pub(crate) async fn name_events(&mut self, row: &mut Row, is_searched: bool) -> Result<(), Error> {
         let failed = |error| Error::classify("look for the events behind a row", error);
         let sql = format!("select distinct event_id from {} where event_id = any($1) limit $2", self.domain.event_log);
         let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(ids([&row.live, &row.rebuilt])).bind(EVENTS_SHOWN);
         row.events = query.fetch_all(&mut self.pg).await.map_err(failed)?;
         let named: Vec<String> = ids([&row.key]).iter().map(|id| format!("%{id}%")).collect();
-        if row.events.is_empty() && !named.is_empty() {
+        if row.events.is_empty() && !named.is_empty() && is_searched {
             let sql = format!(
                 "select event_id from {} where payload::text ilike any($1) order by position limit $2",
                 self.domain.event_log

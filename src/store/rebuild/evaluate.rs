@@ -84,8 +84,8 @@ impl Unit<'_> {
         Ok(rows.into_iter().collect())
     }
 
-    /// Evaluates some people after one; gives the last of them, and how many.
-    pub(crate) async fn evaluate_some(&mut self, after: Uuid, at: At) -> Result<(Option<Uuid>, u64), Error> {
+    /// Evaluates some people after one; gives the last of them.
+    pub(crate) async fn evaluate_some(&mut self, after: Uuid, at: At) -> Result<Option<Uuid>, Error> {
         let people = self.unevaluated(after, at).await?;
         let ids: Vec<Uuid> = people.iter().map(|(person, _)| *person).collect();
         let changes = self.live_changes(&ids).await?;
@@ -103,7 +103,7 @@ impl Unit<'_> {
             updates.push(Update { person, before, after: standing, outgoing: Vec::new() });
         }
         self.save(&updates).await?;
-        Ok((ids.last().copied(), ids.len() as u64))
+        Ok(ids.last().copied())
     }
 
     /// Writes into the generation's outbox what the outside is to be told when it is put in place: of those of whom it says

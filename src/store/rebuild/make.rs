@@ -82,6 +82,11 @@ const OBSTACLES: &str = "
     union all
     select name || ': the function ' || objid::regprocedure || ' is bound to it'
     from wanted join pg_depend on refclassid = 'pg_class'::regclass and refobjid = id and classid = 'pg_proc'::regclass
+    union all
+    select name || ': ' || pg_describe_object(classid, objid, objsubid) || ' is bound to its row type'
+    from wanted join pg_class on pg_class.oid = id
+    join pg_type as own on own.oid = reltype
+    join pg_depend on refclassid = 'pg_type'::regclass and deptype = 'n' and refobjid in (own.oid, own.typarray)
     order by 1";
 
 /// What a generation keeps of itself. `outbox`: what the outside is told when it is put in place.

@@ -25,7 +25,10 @@ const HANGERS: &str = "
     where view.relkind = 'v' and view.relnamespace::regnamespace::text <> all(array['milepost_next', 'milepost_previous', 'milepost_outgoing'])
     union all
     select pg_get_triggerdef(pg_trigger.oid, true)
-        || case tgenabled when 'D' then format('; alter table %s disable trigger %I', tgrelid::regclass, tgname) else '' end
+        || case tgenabled when 'O' then '' else format('; alter table %s %s trigger %I', tgrelid::regclass,
+               case tgenabled when 'D' then 'disable' when 'A' then 'enable always' else 'enable replica' end, tgname) end
+        || coalesce(format('; comment on trigger %I on %s is %L', tgname, tgrelid::regclass,
+               obj_description(pg_trigger.oid, 'pg_trigger')), '')
     from wanted join pg_trigger on tgrelid = id where not tgisinternal
     union all
     select format('alter publication %I add table %s%s%s', pubname, prrelid::regclass,
@@ -220,7 +223,7 @@ impl Connection {
         );
         let sql = format!(
             "with settled as (
-                 update public.{log} as log set processed_at = now(), user_id = coalesce(routed.user_id, log.user_id)
+                 update public.{log} as log set processed_at = now(), user_id = coalesce(log.user_id, routed.user_id)
                  from {schema}.rebuild_routed as routed
                  where log.position = routed.position and log.processed_at is null returning stream_sequence)
              insert into public.handled_sequences
@@ -311,7 +314,7 @@ impl Connection {
         match sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.pg).await {
             Ok(_) => Ok(true),
             Err(error) => match Error::classify("validate a foreign key", error) {
-                Error::Contended { sqlstate } if sqlstate == "23503" => Ok(false),
+                Error::Contended { sqlstate } if sqlstate == crate::store::NO_SUCH_ROW => Ok(false),
                 error => Err(error),
             },
         }

@@ -200,9 +200,14 @@ fn shapes(corpus: &mut Corpus) {
 
 /// What our own outbox published comes back through the stream; the same type from somebody else is theirs.
 fn own(corpus: &mut Corpus) {
-    for kind in ["orchestration.journey.milestone.reached", "orchestration.profile.updated"] {
-        for (source, fate) in [("milepost", Fate::Own), ("somebody", Fate::Unrouted), ("Milepost", Fate::Unrouted)] {
-            let mut event = corpus.of_type(kind, json!({"userId": "whoever"}));
+    let (person, at) = (corpus.people[0], "2026-01-01T00:00:00Z");
+    let reached = json!({"userId": person, "milestone": "m", "reachedAt": at});
+    let updated = json!({"userId": person, "updatedFields": [], "updatedAt": at});
+    for (kind, data) in
+        [("orchestration.journey.milestone.reached", reached), ("orchestration.profile.updated", updated)]
+    {
+        for (source, fate) in [("milepost", Fate::Own), ("somebody", Fate::Applied), ("Milepost", Fate::Applied)] {
+            let mut event = corpus.of_type(kind, data.clone());
             event["metadata"]["metadata"] = json!({"source": source});
             corpus.event(&format!("{kind} of {source}"), &event, fate);
         }

@@ -12,6 +12,7 @@ pub(super) fn plant(corpus: &mut Corpus) {
     free_numbers(corpus);
     typed_values(corpus);
     of_types(corpus);
+    programs(corpus);
     times(corpus);
     texts(corpus);
     references(corpus);
@@ -121,6 +122,7 @@ fn of_types(corpus: &mut Corpus) {
         "score": 0, "scoredAt": at});
     let hours = json!({"externalId": "x", "source": "workday", "userId": one, "companyId": session,
         "activityName": "", "activityType": "event", "hours": 10000, "activityDate": at});
+    let company = json!({"companyId": session, "name": "", "syncedAt": at});
     let snippet = |hash: &str| json!([{"snippetText": "SECRET", "snippetHash": hash}]);
     let long = "\u{1F600}".repeat(256);
     for (event_type, data, field, value, fate) in [
@@ -147,9 +149,12 @@ fn of_types(corpus: &mut Corpus) {
         ("upskilling.progress.updated", &progress, "courseName", json!(long.repeat(20)), Fate::Applied),
         ("q2q.outcome.scored", &score, "confidence", json!(1.5), violation("/data/confidence")),
         ("q2q.outcome.scored", &score, "snippets", snippet("a"), violation("/data/snippets/0/snippetHash")),
-        ("q2q.outcome.scored", &score, "snippets", snippet(&"x".repeat(64)), Fate::Dead("database", None)),
+        ("q2q.outcome.scored", &score, "snippets", snippet(&"x".repeat(64)), violation("/data/snippets/0/snippetHash")),
         ("q2q.outcome.scored", &score, "snippets", snippet(&"F0".repeat(32)), Fate::Applied),
+        ("company.synced", &company, "name", json!(long), violation("/data/name")),
+        ("company.synced", &company, "industry", json!(long), Fate::Applied),
         ("external.volunteer.logged", &hours, "hours", json!(0), violation("/data/hours")),
+        ("external.volunteer.logged", &hours, "hours", json!(1e-300), Fate::Applied),
         ("external.volunteer.logged", &hours, "hours", json!(10_000.5), violation("/data/hours")),
         ("external.volunteer.logged", &hours, "hours", json!(0.25), Fate::Applied),
         ("external.volunteer.logged", &hours, "externalId", json!(long), violation("/data/externalId")),
@@ -167,6 +172,24 @@ fn of_types(corpus: &mut Corpus) {
     let mut event = corpus.of_type("upskilling.progress.updated", progress);
     (event["data"]["provider"], event["data"]["courseId"]) = (wide.clone(), wide);
     corpus.event("the widest course", &event, Fate::Applied);
+}
+
+/// What programs ask of their keys and days.
+fn programs(corpus: &mut Corpus) {
+    let (one, other, at) = (corpus.id(), corpus.id(), "2026-01-01T00:00:00Z");
+    let program = json!({"programId": one, "programKey": "taken", "name": "", "programType": "buddy",
+        "status": "draft", "syncedAt": at, "startDate": "2026-02-28"});
+    for (name, id, field, value, fate) in [
+        ("a program", one, "name", json!("One"), Fate::Applied),
+        // What only the database can refuse: a key that another program has.
+        ("the key of another program", other, "name", json!("Two"), Fate::Dead("database", None)),
+        ("a day that is none", one, "startDate", json!("2026-02-29"), violation("/data/startDate")),
+        ("a key that is too long", one, "programKey", json!("k".repeat(101)), violation("/data/programKey")),
+    ] {
+        let mut event = corpus.of_type("program.synced", program.clone());
+        (event["data"]["programId"], event["data"][field]) = (json!(id), value);
+        corpus.event(name, &event, fate);
+    }
 }
 
 fn times(corpus: &mut Corpus) {

@@ -92,21 +92,36 @@ fn fates(report: &Value, reason: &str, event_type: &str) -> [u64; 3] {
 /// So many redriven letters there are in the table.
 const REDRIVEN: &str = "select count(*) from dead_letters where resolution = 'redriven'";
 
-/// Begins to redrive by reason and kills that while its second batch waits for a lock of ours.
-async fn killed_in_the_second_batch(world: &World, folder: &std::path::Path) {
+/// Begins to redrive by reason and kills that while it waits for this lock of ours.
+async fn killed_at(world: &World, folder: &std::path::Path, lock: &'static str) {
     let mut holder = world.postgres().await;
-    let late = "begin; select from dead_letters where reason = 'contract' order by first_seq desc limit 1 for update";
-    sqlx::raw_sql(late).execute(&mut holder).await.expect("a lock");
+    sqlx::raw_sql(lock).execute(&mut holder).await.expect("a lock");
     let mut redrive = world.milepost(&["dead-letters", "redrive", "--reason", "contract"]);
     let redrive = redrive.env("MILEPOST_STREAMS", folder).stdout(Stdio::null()).stderr(Stdio::null());
     let mut redrive = redrive.spawn().expect("it runs");
     world.reaches(BLOCKED, |blocked| blocked == 1);
     redrive.kill().expect("it is killed");
     redrive.wait().expect("it has ended");
-    let done = world.number(REDRIVEN).await;
-    assert!(done > 0 && done < 600, "some are done, and what was being done is not: {done}");
     holder.close().await.expect("the lock is let go");
     world.reaches(BLOCKED, |blocked| blocked == 0);
+}
+
+/// All that a unit writes is one transaction: its last statement, which says so in the audit log, takes the rest with it.
+async fn killed_at_the_end_of_a_unit(world: &World, folder: &std::path::Path) {
+    let written = "select (select count(*) from event_log) + (select count(*) from dead_letter_verdicts)
+        + (select count(*) from audit_logs) + (select count(*) from event_deduplication where success)
+        + (select count(*) from buddy_events) + (select count(*) from buddy_checkins)";
+    let before = (world.number(written).await, world.prove());
+    killed_at(world, folder, "begin; lock table audit_logs in share mode").await;
+    assert_eq!(world.number(REDRIVEN).await, 0, "it was the first of them");
+    assert_eq!((world.number(written).await, world.prove()), before);
+}
+
+async fn killed_in_the_second_batch(world: &World, folder: &std::path::Path) {
+    let last = "begin; select from dead_letters where reason = 'contract' order by first_seq desc limit 1 for update";
+    killed_at(world, folder, last).await;
+    let done = world.number(REDRIVEN).await;
+    assert!(done > 0 && done < 600, "some are done, and what was being done is not: {done}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,6 +143,8 @@ async fn each_is_applied_once_beside_live_traffic_and_though_it_is_killed_on_the
         assert_eq!(fates(&rehearsed, reason, event_type), counts.map(|count| count as u64), "{reason} {event_type}");
     }
     assert_eq!((&rehearsed["redriven"], &rehearsed["refused"]), (&json!(600), &json!(400)));
+
+    killed_at_the_end_of_a_unit(&world, &folder).await;
 
     // The service goes by the old contracts meanwhile.
     let service = world.start(&["--only", "project"]);

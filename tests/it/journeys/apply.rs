@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use milepost::derived_id::derived_id;
 use rand::Rng as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 
 use super::candidate::{KEPT, NOT_KEPT, REMOVED, THRESHOLDS, folder, journeys, said, succeed, with};
@@ -24,7 +25,7 @@ const WAITING: &str = "select count(*) from waiting_events";
 const HALTS: &str = "create function halt_beginning() returns trigger language plpgsql as $$ begin
         perform pg_advisory_xact_lock_shared(4711); return new; end $$;
     create trigger halt_beginning before insert on journey_rules for each row execute function halt_beginning();
-    create function halt_bringing_over() returns trigger language plpgsql as $$ begin
+    create function halt_bringing_over() returns trigger language plpgsql set search_path = public as $$ begin
         if (select count(*) > 500 from journey_facts where epoch = (select max(epoch) from journey_rules)) then
             perform pg_advisory_xact_lock_shared(4712);
         end if; return null; end $$;
@@ -72,6 +73,44 @@ fn parts(world: &World, seed: u64, count: usize) -> (Vec<Messages>, Messages) {
     (parts, late)
 }
 
+/// The parts, and in them people who turn out to be one: some in each but the first.
+fn with_accounts((mut parts, late): (Vec<Messages>, Messages)) -> (Vec<Messages>, Messages) {
+    let (known, merging) = accounts();
+    parts[0].extend(known);
+    let some = merging.len().div_ceil(parts.len() - 1);
+    for (part, some) in parts[1..].iter_mut().zip(merging.chunks(some)) {
+        part.extend_from_slice(some);
+    }
+    (parts, late)
+}
+
+/// People with two accounts each, who are active in both, and snapshots by which the two turn out to be one person.
+fn accounts() -> (Messages, Messages) {
+    let mut csr = Csr::new();
+    let (mut known, mut merging) = (Vec::new(), Vec::new());
+    for number in 0..90 {
+        let emails = ["a", "b"].map(|name| format!("{name}{number}@example.net"));
+        let snapshot = |csr: &mut Csr, source: &str, email: &str| {
+            let company = csr.company;
+            let user = json!({"externalUserId": source, "email": email, "firstName": "A", "lastName": "B"});
+            let external_id = format!("{source}-{number}");
+            let mut data = json!({"externalId": external_id, "source": source, "companyId": company,
+                                  "action": "updated", "user": user});
+            data["user"]["externalUserId"] = json!(external_id);
+            csr.event("external.user.synced", data)
+        };
+        let buddy = csr.id();
+        known.push(csr.person(buddy));
+        for (source, email) in ["okta", "azure_ad"].into_iter().zip(&emails) {
+            let (matched, person) = (csr.id(), derived_id(&format!("milepost:user:{email}")));
+            known.extend([snapshot(&mut csr, source, email), csr.matched(matched, person, buddy)]);
+            known.extend([csr.logged(matched), csr.checkin(matched), csr.logged(matched)]);
+        }
+        merging.push(snapshot(&mut csr, "azure_ad", &emails[0]));
+    }
+    (messages(&known), messages(&merging))
+}
+
 /// Matches of more people than are brought over in one transaction.
 fn crowd() -> Messages {
     let mut csr = Csr::new();
@@ -80,6 +119,10 @@ fn crowd() -> Messages {
         let (matched, one, two) = (csr.id(), csr.id(), csr.id());
         events.extend([csr.person(one), csr.person(two), csr.matched(matched, one, two)]);
     }
+    messages(&events)
+}
+
+fn messages(events: &[Value]) -> Messages {
     let message = |event: &Value| (event["type"].as_str().expect("a type").to_owned(), event.to_string().into_bytes());
     events.iter().map(message).collect()
 }
@@ -117,11 +160,15 @@ async fn kill(world: &World, mut applying: Child, holder: PgConnection) {
 
 /// Publishes, and waits until the service has handled all of it.
 async fn handled(world: &World, messages: &Messages) {
-    let before = world.number("select count(*) from event_log where event_type not like 'orchestration.%'").await;
+    let before = world.number(TAKEN).await;
     world.publish(messages).await;
     let all = before + i64::try_from(messages.len()).expect("a number");
-    world.reaches("select count(*) from event_log where event_type not like 'orchestration.%'", |stored| stored == all);
+    world.reaches(TAKEN, |stored| stored == all);
 }
+
+/// Events that others published and that are stored.
+const TAKEN: &str =
+    "select count(*) from event_log where (payload #>> '{metadata,source}') is distinct from 'milepost'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_keep_coming_while_rules_are_applied_and_the_service_goes_on_by_the_new_ones() {
@@ -158,7 +205,7 @@ async fn events_keep_coming_while_rules_are_applied_and_the_service_goes_on_by_t
 
 fn handled_all(world: &World, messages: usize) {
     let all = i64::try_from(messages).expect("a number");
-    world.reaches("select count(*) from event_log where event_type not like 'orchestration.%'", |stored| stored == all);
+    world.reaches(TAKEN, |stored| stored == all);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,7 +214,7 @@ async fn killed_at_several_moments_it_goes_on_where_it_was() {
         let mut chance = chance(seed);
         let world = World::new().await;
         let candidate = candidate(&world);
-        let (mut parts, late) = parts(&world, seed + 10, 4);
+        let (mut parts, late) = with_accounts(parts(&world, seed + 10, 4));
         let running = world.start(&["--workers", "2", "--batch", "50", "--only", "project,timers"]);
         handled(&world, &parts[0]).await;
         world.execute(HALTS).await;

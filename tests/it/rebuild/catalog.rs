@@ -25,7 +25,7 @@ const CATALOG: &str = "
     from pg_depend join pg_class on pg_class.oid = objid and relkind = 'S' and relnamespace = 'public'::regnamespace
     where refclassid = 'pg_class'::regclass and deptype in ('a', 'i')
     union all
-    select 'trigger ' || pg_get_triggerdef(oid) || tgenabled::text from pg_trigger where not tgisinternal
+    select 'trigger ' || pg_get_triggerdef(oid) || tgenabled::text || coalesce(obj_description(oid, 'pg_trigger'), '') from pg_trigger where not tgisinternal
     union all
     select 'view ' || viewname || ' ' || definition from pg_views where schemaname = 'public'
     union all

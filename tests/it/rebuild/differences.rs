@@ -40,7 +40,7 @@ async fn a_row_altered_a_flag_deleted_and_a_row_made_up_are_named() {
     let told = world.output(&["rebuild", "--all", "--diff"]);
     let text = String::from_utf8_lossy(&told.stdout);
     assert!(text.contains("buddy_checkins: 0 rows only there, 0 only in the new one, 1 different"), "{text}");
-    assert!(text.contains("32 tables compared: 3 differ") && text.contains("not swapped"), "{text}");
+    assert!(text.contains("45 tables compared: 3 differ") && text.contains("not swapped"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,17 +59,24 @@ async fn a_projection_that_was_changed_is_found_and_swapping_brings_it_to_the_pa
     let names: Vec<String> = tables(&built).into_iter().map(|(table, _)| table).collect();
     assert_eq!(
         (code, names),
-        (Some(1), ["buddy_feedback", "company_day_parts", "company_days"].map(str::to_owned).to_vec())
+        (
+            Some(1),
+            ["buddy_feedback", "company_day_parts", "company_days", "evidence_ledger", "metrics_company_period"]
+                .map(str::to_owned)
+                .to_vec()
+        )
     );
     let halved = "select count(*) from buddy_feedback where rating > 0.5";
     assert!(world.number(halved).await > 0);
     world.is_as_rebuilt();
+    let told = world.number("select count(*) from outbox").await;
     let (code, built) = rebuild(&["--all"]);
     assert_eq!((code, &built["is_swapped"]), (Some(0), &true.into()), "{built:#}");
     assert_eq!(world.number(halved).await, 0);
     assert_eq!(rebuild(&["--all", "--diff"]).0, Some(0));
     assert_eq!(world.rebuild(&["--all", "--diff"]).0, Some(1));
-    // Nobody's journey depends on it: nobody is told anything.
+    // Nobody's journey depends on it.
+    assert_eq!(world.number("select count(*) from outbox").await, told, "nobody is told anything");
     assert_eq!(world.number("select count(*) from pg_class where relname = 'buddy_feedback'").await, 2);
     world.prove();
 }
@@ -90,10 +97,67 @@ async fn tables_that_are_not_declared_are_not_written() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.code() == Some(code) && said.contains(told), "{arguments:?}: {said}");
     };
-    refused(&["rebuild", "company_days"], 1, "company_days cannot be swapped without company_day_parts");
+    refused(
+        &["rebuild", "company_days"],
+        1,
+        "company_days cannot be swapped without company_campaigns, company_day_parts, company_people",
+    );
     refused(&["rebuild", "company_days", "company_day_parts"], 1, "journey_milestones");
     refused(&["rebuild", "event_log"], 2, "no table that follows from the events");
     refused(&["rebuild"], 2, "required");
     refused(&["rebuild", "--rollback"], 1, "no generation before");
     refused(&["rebuild", "--all", "--since", "2026-01-01T00:00:00Z"], 2, "for analytics");
+}
+
+/// What would be lost with the old tables, or would be of them still.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_with_what_cannot_be_carried_over_are_refused() {
+    let world = World::with_log(&LOG).await;
+    let before = world.dump().await;
+    for (make, undo, told) in [
+        (
+            "alter table users enable row level security",
+            "alter table users disable row level security",
+            "users has row security",
+        ),
+        (
+            "create rule r as on delete to buddy_feedback do also nothing",
+            "drop rule r on buddy_feedback",
+            "buddy_feedback has rules",
+        ),
+        (
+            "create materialized view m as select id from users",
+            "drop materialized view m",
+            "users: the materialized view m reads it",
+        ),
+        (
+            "create function f() returns bigint begin atomic select count(*) from users; end",
+            "drop function f",
+            "users: the function f() is bound to it",
+        ),
+        (
+            "create function g(users) returns text language plpgsql as $$ begin return 'x'; end $$",
+            "drop function g",
+            "users: function g(users) is bound to its row type",
+        ),
+        ("create table k (u users[])", "drop table k", "users: column u of table k is bound to its row type"),
+        (
+            "create table c () inherits (buddy_feedback)",
+            "drop table c",
+            "buddy_feedback inherits, or is inherited from",
+        ),
+    ] {
+        world.execute(make).await;
+        for arguments in [&["rebuild", "--all"][..], &["rebuild", "--all", "--diff"]] {
+            let output = world.output(arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{make}: {said}");
+            assert!(said.contains("cannot be rebuilt") && said.contains(told), "{make}: {said}");
+        }
+        let generations = "select count(*) from pg_namespace where nspname like 'milepost%'";
+        assert_eq!(world.number(generations).await, 0, "nothing was begun");
+        crate::support::assert_same(&before, &world.dump().await);
+        world.execute(undo).await;
+    }
+    world.is_as_rebuilt();
 }

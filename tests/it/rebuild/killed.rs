@@ -36,18 +36,17 @@ async fn killed_anywhere_it_has_changed_nothing_and_can_be_begun_anew() {
     // reader, and when the tables have changed places but for the commit.
     for (lock, waits) in [
         ("lock table learning_reports in access exclusive mode", "'create table%'"),
-        ("lock table event_log in access exclusive mode", "'%rebuild%' or query like '%position >%'"),
+        ("lock table event_log in access exclusive mode", "'%'"),
         ("select pg_advisory_lock_shared(120299557552130)", "'%pg_advisory_lock%'"),
         ("lock table users in access share mode", "'%lock table%'"),
         ("lock table outbox in exclusive mode", "'%table public.outbox drop%'"),
     ] {
         for verb in [&["rebuild", "--all"][..], &["rebuild", "--rollback"]] {
-            let is_possible = verb[1] == "--all" || !waits.contains("create table");
             if verb[1] == "--rollback" {
+                if waits.contains("create table") {
+                    continue; // it makes none
+                }
                 world.succeed(&["rebuild", "--all"]);
-            }
-            if !is_possible {
-                continue;
             }
             let holder = holding(&world, lock).await;
             let child = start(&world, verb);

@@ -48,5 +48,5 @@ async fn a_long_history_is_replayed_over_live_traffic_and_killed_and_nothing_cha
     assert_same(&alone.dump().await, &world.dump().await);
     assert_eq!(world.prove(), alone.prove());
     let all = world.number("select count(*) from outbox").await;
-    assert!(all >= told, "live traffic is told as ever");
+    assert!(all > told, "live traffic is told as ever");
 }

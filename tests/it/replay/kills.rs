@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use super::{Packed, REACHED, lines, packed, text};
+use super::{Packed, REACHED, UNENDED, lines, packed, text};
 use crate::support::{World, assert_same};
 
 /// Starts the replay and kills it once it has come so far.
-fn killed_at(world: &World, arguments: &[&str], reached: i64) {
+async fn killed_at(world: &World, arguments: &[&str], reached: i64) {
     let all = [&["replay", "--batch", "10", "--from"], arguments].concat();
     let mut replay = world.milepost(&all).spawn().expect("it starts");
     world.reaches(REACHED, |found| found >= reached);
-    assert!(replay.try_wait().expect("its state").is_none(), "it is still at it");
     replay.kill().expect("it can be killed");
     replay.wait().expect("it has ended");
+    assert_eq!(world.number(UNENDED).await, 1, "it was still at it");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn killed_five_times_each_line_is_read_once() {
         let world = World::new().await;
         let file = world.log("log", &packed(&log, how));
         for kill in 1..=5 {
-            killed_at(&world, &[text(&file)], kill * 200);
+            killed_at(&world, &[text(&file)], kill * 200).await;
         }
         let output = world.output(&["replay", "--from", text(&file)]);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -51,11 +51,11 @@ async fn the_stream_is_read_on_too_and_anew_only_when_asked() {
     let file = world.log("log.ndjson", &world.troubled_log(600, 61));
     let all = world.handle(&file)["received"].clone();
     let before = world.dump().await;
-    killed_at(&world, &["stream"], 100);
-    killed_at(&world, &["stream"], 250);
+    killed_at(&world, &["stream"], 100).await;
+    killed_at(&world, &["stream"], 250).await;
     let summary = world.replay(&["stream"]);
     assert_eq!(summary["read"], all, "{summary}");
-    killed_at(&world, &["stream"], 100);
+    killed_at(&world, &["stream"], 100).await;
     world.execute("update replays set counts = '{\"read\": 7}'").await;
     assert_eq!(world.replay(&["stream", "--anew"])["read"], all);
     assert_same(&before, &world.dump().await);
@@ -67,7 +67,7 @@ async fn another_file_of_that_name_is_replayed_from_its_beginning() {
     let world = World::new().await;
     let log = world.troubled_log(400, 71);
     let file = world.log("log", &log);
-    killed_at(&world, &[text(&file)], 100);
+    killed_at(&world, &[text(&file)], 100).await;
     let mut other = log.clone();
     let at = other.len() - 2;
     other[at] = b' '; // the last line is broken now; the size is the same

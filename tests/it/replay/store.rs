@@ -12,8 +12,9 @@ use crate::support::{Csr, World, assert_same};
 pub(crate) async fn without_checkins() -> (World, Vec<(PathBuf, String)>) {
     let world = World::with_setting("replicas = 1", "replicas = 1 ").await;
     let folder = world.streams.clone().expect("a folder of its own");
-    // The rules speak of that type.
+    // The rules and the imports speak of that type.
     std::fs::remove_file(folder.join("journey.toml")).expect("the rules are taken away");
+    std::fs::remove_dir_all(folder.join("imports")).expect("the imports are taken away");
     let files = ["schema.json", "sql"].map(|ending| folder.join(format!("events/buddy.checkin.completed.{ending}")));
     let texts = files.map(|file| {
         let text = std::fs::read_to_string(&file).expect("a file of the domain");
@@ -53,10 +54,7 @@ async fn events_that_came_before_their_contract_have_their_effect_once() {
     put_back(&files);
     world.execute("alter table buddy_checkins add constraint never check (mood <> 'difficult')").await;
     // As the service's role may: no more is needed.
-    world.execute(include_str!("../../../deploy/postgres/roles.sql")).await;
-    let role = format!("service_{}", uuid::Uuid::new_v4().simple());
-    world.execute(&format!("create role {role} login in role milepost_writer")).await;
-    let restricted = world.database_url.replace("postgres@", &format!("{role}@"));
+    let restricted = world.as_service().await;
     let dry = world.replay(&["log", "--dry-run"]);
     assert_eq!(dry["types"]["buddy.checkin.completed"], json!({"applied": 2, "waiting": 2, "refused": 2}), "{dry}");
     assert_same(&before, &world.dump().await);

@@ -132,6 +132,7 @@ async fn old_events_of_the_store_are_picked_up_once_their_upcast_is_declared() {
     assert_eq!(world.prove(), from_the_beginning.prove());
     world.publish_events(&events[3..]).await;
     assert_eq!(world.drain(&[])["duplicates"], 5);
+    world.succeed(&["rebuild", "--all", "--diff"]);
 }
 
 /// Analytics reads old shapes in the same way, and old names of personal fields stay inside too.

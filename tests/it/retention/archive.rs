@@ -170,3 +170,36 @@ async fn archiving_that_is_killed_leaves_nothing_half() {
     assert_eq!(world.number("select sum(events) from event_archives").await, 20);
     world.prove();
 }
+
+/// A file that was damaged since: its month is not dropped, whatever its manifest says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_whose_file_was_damaged_is_not_dropped() {
+    let world = World::new().await;
+    world.publish_events(&Csr::new().people(20)).await;
+    world.drain(&[]);
+    let folder = world.folder.path().join("archive");
+    let archive = ["archive", "--before", "2026-02", "--to", folder.to_str().expect("a path")];
+    world.succeed(&archive);
+    let before = world.dump().await;
+    let file = folder.join(&names(&folder)[0]);
+    let whole = std::fs::read(&file).expect("an archive");
+    let lines = lines(&folder);
+    let (last, _) = lines.trim_end().rsplit_once('\n').expect("several lines");
+    let fewer = zstd::encode_all(format!("{last}\n").as_bytes(), 1).expect("it is packed");
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for (damaged, told) in
+        [(&whole[..whole.len() - 5], "cannot read"), (&fewer, "not what its manifest says"), (&flipped, "cannot read")]
+    {
+        std::fs::write(&file, damaged).expect("the file is damaged");
+        let output = world.output(&[&archive[..], &["--drop"]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(told), "{told}: {said}");
+        assert_same(&before, &world.dump().await);
+        assert_eq!(world.number("select count(*) from event_archives").await, 0);
+        assert_eq!(std::fs::read(&file).expect("an archive"), damaged, "it is left as evidence");
+    }
+    std::fs::write(&file, whole).expect("it is mended");
+    world.succeed(&[&archive[..], &["--drop"]].concat());
+    assert_eq!(world.number("select count(*) from event_log").await, 0);
+}

@@ -1,6 +1,8 @@
 //! Watching the service through its database and its consumer.
 
 use async_nats::jetstream::consumer;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
@@ -67,11 +69,28 @@ impl World {
     pub(crate) fn generate(&self, arguments: &[&str]) -> Vec<(String, Vec<u8>)> {
         let all: Vec<&str> = ["generate"].iter().chain(arguments).copied().collect();
         let message = |line: &str| {
-            let event: serde_json::Value = serde_json::from_str(line).expect("an event");
+            let event: Value = serde_json::from_str(line).expect("an event");
             (event["type"].as_str().expect("a type").to_owned(), line.as_bytes().to_vec())
         };
         self.succeed(&all).lines().map(message).collect()
     }
+}
+
+/// A world in which these events have had their effect, and what this counts has not: its moment, which the events are
+/// given, comes only afterwards. Where the machine is slow it is given more time.
+pub(crate) async fn before_it_is_due(count: &str, mut events: impl FnMut(DateTime<Utc>) -> Vec<Value>) -> World {
+    for seconds in [3, 9, 27] {
+        let world = World::new().await;
+        let moment = Utc::now() + TimeDelta::seconds(seconds);
+        world.publish_events(&events(moment)).await;
+        world.drain(&[]);
+        let found = world.number(count).await;
+        if Utc::now() < moment {
+            assert_eq!(found, 0, "its moment has not come");
+            return world;
+        }
+    }
+    panic!("the machine is too slow to look at a moment before it comes");
 }
 
 impl Running {

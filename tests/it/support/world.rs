@@ -320,7 +320,7 @@ impl Drop for Running {
     }
 }
 
-/// Asks a foreign process again and again until it gives an answer; panics after half a minute.
+/// Asks a foreign process again and again until it gives an answer; panics after a minute.
 ///
 /// The only wait in the tests: other processes signal nothing but their state.
 #[track_caller]
