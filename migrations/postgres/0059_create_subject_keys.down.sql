@@ -1,0 +1,2 @@
+drop table encryption_progress;
+drop table subject_keys;
