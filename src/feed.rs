@@ -1,7 +1,6 @@
 //! What is carried into ClickHouse: stored events as rows, sealed range by range.
 
 pub mod block;
-pub mod document;
 pub mod frame;
 pub mod layout;
 pub mod row;

@@ -11,6 +11,7 @@ pub mod batch;
 pub mod contract;
 pub mod decode;
 pub mod derived_id;
+pub mod document;
 pub mod domain;
 pub mod envelope;
 pub mod event;
@@ -21,6 +22,7 @@ pub mod instant;
 pub mod journey;
 pub mod json;
 pub mod line;
+pub mod privacy;
 pub mod projection;
 
 // edges: JetStream, Postgres, ClickHouse, HTTP

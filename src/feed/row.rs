@@ -9,7 +9,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::block::Column;
-use super::document::{self, Stripped};
+use crate::document::{self, Stripped};
 use super::layout::{FIELD_END, Layout};
 use crate::contract::upcast::Step;
 use crate::domain::Domain;

@@ -1,8 +1,9 @@
-//! A stored document on its way out: it is written again without what is personal, and the few fields that analytics wants
-//! are picked. In one pass over the text, because every event of every year goes through here; numbers and texts are copied
-//! as they are written.
+//! A document written again in one pass: without what is personal, on its way out ([`strip`]), or with what is personal cut
+//! out of it, to be filled with something else ([`cut`]). In one pass over the text, because every event of every year goes
+//! through here; numbers and texts are copied as they are written.
 //!
-//! The text is Postgres's own (`jsonb`), so it is well-formed; what is not is recognised as far as that is needed to copy it.
+//! The text has passed the gates, or is Postgres's own (`jsonb`), so it is well-formed; what is not is recognised as far as
+//! that is needed to copy it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -21,15 +22,59 @@ pub struct Stripped {
     pub picked: Map<String, Value>,
 }
 
+/// A document in which values are missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pieces {
+    text: String,
+    /// What was cut out, in the order of the text.
+    pub cuts: Vec<Cut>,
+}
+
+/// A value that was cut out of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    at: usize,
+    /// The name of its field; empty for a text that was cut out for what it says.
+    pub name: String,
+    /// The value, as JSON.
+    pub value: String,
+}
+
+impl Pieces {
+    /// The document with something else in the place of each cut, as JSON.
+    #[must_use]
+    pub fn fill(&self, mut with: impl FnMut(&Cut) -> String) -> String {
+        let mut filled = String::with_capacity(self.text.len() * 2);
+        let mut from = 0;
+        for cut in &self.cuts {
+            filled.push_str(&self.text[from..cut.at]);
+            filled.push_str(&with(cut));
+            from = cut.at;
+        }
+        filled.push_str(&self.text[from..]);
+        filled
+    }
+}
+
 /// Copies a document without fields of the personal names, wherever they stand; empty if it is none.
 #[must_use]
 pub fn strip(text: &str, personal: &BTreeSet<String>, wanted: &BTreeSet<String>) -> Stripped {
-    let picked = Map::new();
-    let mut copy = Copying { text, at: 0, copy: String::with_capacity(text.len()), personal, wanted, picked };
-    match copy.value(Place::Document, 0).filter(|()| copy.next().is_none()) {
-        Some(()) => Stripped { text: copy.copy, picked: copy.picked },
-        None => Stripped::default(),
+    let mut copying = Copying::of(text, personal, wanted);
+    match copying.is_copied() {
+        true => Stripped { text: copying.copy, picked: copying.picked },
+        false => Stripped::default(),
     }
+}
+
+/// Copies a document and cuts the values of personal fields out of it, wherever they stand, and texts that begin with a
+/// mark. `None` if it is no document.
+#[must_use]
+pub fn cut(text: &str, personal: &BTreeSet<String>, mark: &str) -> Option<Pieces> {
+    let nothing = BTreeSet::new();
+    let mut copying = Copying { cutting: Some((mark, Vec::new())), ..Copying::of(text, personal, &nothing) };
+    let is_copied = copying.is_copied();
+    let (_, cuts) = copying.cutting?;
+    is_copied.then_some(Pieces { text: copying.copy, cuts })
 }
 
 /// Where a value stands.
@@ -48,9 +93,20 @@ struct Copying<'t> {
     personal: &'t BTreeSet<String>,
     wanted: &'t BTreeSet<String>,
     picked: Map<String, Value>,
+    /// With what marked texts begin, and what was cut out; `None` when personal fields are left out.
+    cutting: Option<(&'t str, Vec<Cut>)>,
 }
 
 impl<'t> Copying<'t> {
+    fn of(text: &'t str, personal: &'t BTreeSet<String>, wanted: &'t BTreeSet<String>) -> Self {
+        let copy = String::with_capacity(text.len());
+        Self { text, at: 0, copy, personal, wanted, picked: Map::new(), cutting: None }
+    }
+
+    fn is_copied(&mut self) -> bool {
+        self.value(Place::Document, 0).is_some() && self.next().is_none()
+    }
+
     /// The next byte that says something.
     fn next(&mut self) -> Option<u8> {
         let rest = &self.text.as_bytes()[self.at..];
@@ -74,6 +130,10 @@ impl<'t> Copying<'t> {
             b'"' => {
                 let text = self.quoted()?;
                 self.copy.push_str(text);
+                let is_marked = |mark: &str| unquoted(text).is_some_and(|text| text.starts_with(mark));
+                if self.cutting.as_ref().is_some_and(|(mark, _)| is_marked(mark)) {
+                    self.cut_out(self.copy.len() - text.len(), "", text);
+                }
                 Some(())
             }
             _ => self.word(),
@@ -108,6 +168,7 @@ impl<'t> Copying<'t> {
         }
         self.copy.push_str(quoted);
         self.copy.push(':');
+        let below_name = self.copy.len();
         let below = match place {
             Place::Document if name == "data" => Place::Data,
             _ => Place::Elsewhere,
@@ -121,9 +182,24 @@ impl<'t> Copying<'t> {
             }
         }
         if self.personal.contains(&*name) {
-            self.copy.truncate(before);
+            match self.cutting {
+                None => self.copy.truncate(before),
+                Some(_) => {
+                    let value = self.text.get(from..self.at)?.trim();
+                    self.cut_out(below_name, &name, value);
+                }
+            }
         }
         Some(())
+    }
+
+    /// Takes back what was copied of a value, with what was cut out within it.
+    fn cut_out(&mut self, begin: usize, name: &str, value: &str) {
+        self.copy.truncate(begin);
+        if let Some((_, cuts)) = &mut self.cutting {
+            cuts.retain(|cut| cut.at < begin);
+            cuts.push(Cut { at: begin, name: name.to_owned(), value: value.to_owned() });
+        }
     }
 
     fn array(&mut self, depth: usize) -> Option<()> {
@@ -207,6 +283,20 @@ mod tests {
     fn numbers_stay_as_they_are_written() {
         let text = r#"{"a":[1e400,0.10,12345678901234567890.5,-0]}"#;
         assert_eq!(strip(text, &names(&[]), &names(&[])).text, text);
+    }
+
+    #[test]
+    fn what_is_cut_out_can_be_filled() {
+        let text = r#"{"a": 1, "email": {"x": "y", "email": 2}, "b": ["m:1", "no m:", {"email": "z"}], "c": "\u006d:2"}"#;
+        let pieces = cut(text, &names(&["email"]), "m:").expect("a document");
+        let cuts: Vec<(&str, &str)> = pieces.cuts.iter().map(|cut| (&*cut.name, &*cut.value)).collect();
+        let expected =
+            [("email", r#"{"x": "y", "email": 2}"#), ("", r#""m:1""#), ("email", r#""z""#), ("", r#""\u006d:2""#)];
+        assert_eq!(cuts, expected);
+        assert_eq!(pieces.fill(|_| "0".into()), r#"{"a":1,"email":0,"b":[0,"no m:",{"email":0}],"c":0}"#);
+        let same: Value = serde_json::from_str(&pieces.fill(|cut| cut.value.clone())).expect("JSON");
+        assert_eq!(same, serde_json::from_str::<Value>(text).expect("JSON"));
+        assert_eq!(cut("{", &names(&[]), "m:"), None);
     }
 
     #[test]
