@@ -59,11 +59,17 @@ pub struct Requirement {
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'c>(Option<&'c Shape>);
 
+/// Whether a value has a shape; brings it into its normal form, in place.
+#[must_use]
+pub fn fits(shape: &Shape, value: &mut Value) -> bool {
+    read::read(shape, value, &mut Vec::new()).is_ok()
+}
+
 impl Place<'_> {
     /// Whether a value may stand there; brings it into its normal form, in place.
     #[must_use]
     pub fn fits(&self, value: &mut Value) -> bool {
-        self.0.is_none_or(|shape| read::read(shape, value, &mut Vec::new()).is_ok())
+        self.0.is_none_or(|shape| fits(shape, value))
     }
 }
 
@@ -82,7 +88,7 @@ impl Contract {
         let Shape::Object { properties, .. } = &self.shape else {
             return false;
         };
-        properties.get(field).is_some_and(|shape| read::read(shape, value, &mut Vec::new()).is_ok())
+        properties.get(field).is_some_and(|shape| fits(shape, value))
     }
 
     /// The place that these names lead to, from `data` down; `None` where the contract knows no such field.

@@ -6,6 +6,7 @@ mod derivations;
 mod files;
 mod imports;
 mod levels;
+mod privacy;
 mod settings;
 mod upcasts;
 mod written;
@@ -16,8 +17,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::batch::Batch;
 use crate::contract::Contract;
 use crate::contract::upcast::Step;
+use crate::event::Route;
 use crate::feed::Layout;
 use crate::gate::Limits;
 use crate::import::Imports;
@@ -25,6 +28,7 @@ use crate::journey::Journey;
 use crate::projection::{Derivation, Projection};
 
 pub use files::{Files, Source};
+pub use privacy::{Privacy, Telling};
 #[cfg(test)]
 pub(crate) use settings::OF_THE_ENGINE;
 pub use settings::{Aliases, Consumer, Entity, Retention, Settings, Stream, Table};
@@ -67,6 +71,8 @@ pub struct Domain {
     pub mirrors: Vec<Mirror>,
     /// The tables that follow from the events, in the order of their names.
     pub tables: Vec<Table>,
+    /// How people are exported and erased, where the domain says it.
+    pub privacy: Option<Privacy>,
     /// What projections may count, with the help text.
     pub counters: BTreeMap<String, String>,
     /// Names us in the free metadata of events that our own outbox published.
@@ -114,6 +120,7 @@ impl Domain {
         let mirrors = mirrors(files, &settings, &mut faults);
         let journey = journey(files, &settings, &contracts, &mut faults);
         let imports = imports::compile(files, &settings, &contracts, &mut faults);
+        let privacy = privacy::compile(files, &settings, &contracts, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -139,6 +146,7 @@ impl Domain {
             tables: settings.tables,
             contracts,
             imports,
+            privacy,
             upcasts,
             projections,
             levels,
@@ -168,6 +176,14 @@ impl Domain {
     #[must_use]
     pub fn entity(&self, name: &str) -> Option<usize> {
         self.entities.iter().position(|entity| entity.name == name)
+    }
+
+    /// Whether one of these events erases a person.
+    #[must_use]
+    pub fn erases_in(&self, batch: &Batch) -> bool {
+        let Some(privacy) = &self.privacy else { return false };
+        let erasing = Route::Contract(privacy.erased.contract);
+        batch.messages.iter().any(|message| message.content.as_ref().is_ok_and(|event| event.route == erasing))
     }
 
     /// Whether an event was published by our own outbox.

@@ -38,6 +38,7 @@ pub mod audit;
 pub mod explain;
 pub mod health;
 pub mod metrics;
+pub mod person;
 pub mod prove;
 pub mod rebuild;
 pub mod redrive;

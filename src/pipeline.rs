@@ -36,7 +36,11 @@ pub async fn process(connection: &mut Connection, run: &Run, batch: &Batch, cloc
         connection.ensure_months(batch).await?;
     }
     let mut ledger = Ledger::open(batch);
-    let mut unit = connection.begin().await?.telling(run.telling);
+    let mut unit = match connection.domain().erases_in(batch) {
+        false => connection.begin().await?,
+        true => connection.begin_alone().await?, // nothing is said of somebody while they are erased
+    };
+    unit = unit.telling(run.telling);
     unit.claim(batch, &mut ledger).await?; // each event id once
     unit.append(batch, &mut ledger).await?; // the store is unique by event on its own
     project_all(&mut unit, batch, &mut ledger, clock).await?; // what waits is held back, the rest has its effect

@@ -20,6 +20,7 @@ mod hold;
 mod horizon;
 pub(crate) mod imports;
 mod journey;
+pub mod keys;
 mod later;
 mod lease;
 pub mod life;
@@ -27,6 +28,7 @@ mod merged;
 pub mod migrate;
 mod mirrors;
 pub mod outbox;
+mod person;
 mod project;
 pub mod prove;
 mod ranges;
@@ -53,12 +55,14 @@ use sqlx::{ConnectOptions, Connection as _};
 
 use crate::batch::{Ledger, Telling};
 use crate::domain::Domain;
+use crate::privacy::keyring::KeyRing;
 
 pub(crate) use history::{Chapter, Line};
 pub(crate) use horizon::Horizon;
 pub use journey::Clock;
 pub(crate) use journey::Words;
 pub(crate) use lease::{LEASE_SECONDS, Lease};
+pub use person::Named;
 pub use record::Incarnation;
 pub(crate) use redrive::Letter;
 pub(crate) use replays::Noted;
@@ -163,6 +167,7 @@ fn is_contention(sqlstate: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct Store {
     options: PgConnectOptions,
+    keys: Option<Arc<KeyRing>>,
     /// The domain whose tables these are.
     pub domain: Arc<Domain>,
 }
@@ -172,6 +177,7 @@ pub struct Store {
 pub struct Connection {
     pg: PgConnection,
     domain: Arc<Domain>,
+    keys: Option<Arc<KeyRing>>,
     known_months: BTreeSet<(i32, u32)>,
     months_refused_at: Option<Instant>,
     rules: Arc<rules::InForce>,
@@ -183,6 +189,8 @@ pub struct Connection {
 pub struct Unit<'c> {
     pub(crate) pg: &'c mut PgConnection,
     pub(crate) domain: Arc<Domain>,
+    /// What unwraps the keys of subjects; without it, personal fields are stored as they come.
+    pub(super) keys: Option<Arc<KeyRing>>,
     /// The rules in force, which cannot change before the end of the transaction.
     pub(crate) rules: Arc<rules::InForce>,
     /// Whether the outside is told what events change.
@@ -210,7 +218,19 @@ impl Store {
                 ("tcp_keepalives_count", "3"),
             ])
             .disable_statement_logging();
-        Ok(Self { options, domain })
+        Ok(Self { options, keys: None, domain })
+    }
+
+    /// The same store, with personal fields encrypted.
+    #[must_use]
+    pub fn with_keys(self, keys: Option<Arc<KeyRing>>) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// What unwraps the keys of subjects.
+    #[must_use]
+    pub fn keys(&self) -> Option<&KeyRing> {
+        self.keys.as_deref()
     }
 
     /// Opens a connection for batches, with limits on how long a statement or an idle transaction may take.
@@ -259,6 +279,7 @@ impl Store {
         Ok(Connection {
             pg,
             domain,
+            keys: self.keys.clone(),
             known_months: BTreeSet::new(),
             months_refused_at: None,
             rules: Arc::default(),

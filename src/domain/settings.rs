@@ -125,6 +125,15 @@ pub struct Settings {
     pub(super) own_types: Vec<String>,
     pub(super) own_source: String,
     pub(super) import_batch: Option<String>,
+    pub(super) privacy: Option<PrivacyTypes>,
+}
+
+/// Types of the events that tell what was done about somebody's data.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PrivacyTypes {
+    pub(super) exported: String,
+    pub(super) erased: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::settings::{Consumer, Derived, Entity, Mirrored, OF_THE_ENGINE, Retention, Settings, Stream, Table};
+use super::settings::{Consumer, Derived, Entity, Mirrored, OF_THE_ENGINE, PrivacyTypes, Retention, Settings, Stream, Table};
 use crate::gate::Limits;
 
 /// The shortest time for which claims are kept.
@@ -36,6 +36,7 @@ pub(super) struct File {
     own: OwnTable,
     #[serde(default)]
     imports: ImportsTable,
+    privacy: Option<PrivacyTypes>,
 }
 
 #[derive(Deserialize)]
@@ -199,6 +200,7 @@ impl File {
             own_types: self.own.types,
             own_source: self.own.source,
             import_batch: self.imports.batch,
+            privacy: self.privacy,
         }
     }
 }

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::{Counts, Page};
 use crate::audit::remembered::book_lost;
-use crate::batch::{Batch, Ledger};
-use crate::decode::decode_stored;
+use crate::batch::{Batch, Ledger, Message};
+use crate::decode::{decode, decode_stored};
 use crate::event::{Outcome, Reason, Route};
 use crate::pipeline::{Run, process_or_bisect, project_all};
+use crate::privacy::cipher;
 use crate::retry::Pause;
 use crate::store::{Connection, Error, Line, Noted, Store, TRANSACTION_SECONDS_MAX, within};
 
@@ -116,6 +117,7 @@ impl Effect {
 
     async fn of_messages(&mut self, mut batch: Batch) -> anyhow::Result<Counts> {
         let mut counts = Counts::default();
+        self.decrypt(&mut batch).await?;
         if self.run.is_rehearsal {
             self.set_repeats_aside(&mut batch, &mut counts);
         }
@@ -144,6 +146,27 @@ impl Effect {
             }
         }
         Ok(counts)
+    }
+
+    /// Archives hold documents as they are stored: what is encrypted in one is read with the keys that are here.
+    async fn decrypt(&mut self, batch: &mut Batch) -> anyhow::Result<()> {
+        let is_encrypted = |message: &&mut Message| text_of(message).is_some_and(|text| !cipher::secrets(text).is_empty());
+        let mut found: Vec<&mut Message> =
+            batch.messages.iter_mut().filter(is_encrypted).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<String> = found.iter().filter_map(|message| text_of(message).map(str::to_owned)).collect();
+        let decrypting = async |connection: &mut Connection| {
+            let mut texts = texts.clone();
+            connection.decrypt(texts.iter_mut().collect()).await.map(|_| texts)
+        };
+        let texts = self.persist(decrypting).await?;
+        for (message, text) in found.iter_mut().zip(texts) {
+            message.payload = text.into();
+            message.content = decode(&self.store.domain, &message.subject, &message.payload);
+        }
+        Ok(())
     }
 
     /// Of a dry run: what an earlier batch of it would have brought is a duplicate, or a conflict.
@@ -276,4 +299,8 @@ fn verdicts(ledger: &Ledger) -> Vec<(Outcome, bool)> {
     };
     let dead = |index: usize, outcome: Outcome| outcome == Outcome::DeadLetter && is_conflict(index);
     ledger.outcomes.iter().enumerate().map(|(index, outcome)| (*outcome, dead(index, *outcome))).collect()
+}
+
+fn text_of(message: &Message) -> Option<&str> {
+    std::str::from_utf8(&message.payload).ok()
 }

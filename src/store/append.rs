@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::{Connection, Error, Unit};
 use crate::batch::{Batch, Ledger};
 use crate::event::Outcome;
-use crate::json::RawJson;
 
 /// Somebody holds on to the default partition: until another try, events of new months go there.
 const MONTHS_RETRY_AFTER: Duration = Duration::from_secs(60);
@@ -88,6 +87,7 @@ impl Unit<'_> {
              returning event_id",
             self.domain.event_log
         );
+        let documents = self.documents(batch, &wanted).await?;
         let events = || wanted.iter().map(|index| batch.event(*index));
         let messages = || wanted.iter().map(|index| &batch.messages[*index]);
         let sequence = |sequence: Option<u64>| sequence.and_then(|sequence| i64::try_from(sequence).ok());
@@ -97,7 +97,7 @@ impl Unit<'_> {
             .bind(events().map(|event| event.version.clone()).collect::<Vec<_>>())
             .bind(events().map(|event| event.user_id.map(|id| id.to_string())).collect::<Vec<_>>())
             .bind(events().map(|event| event.timestamp).collect::<Vec<_>>())
-            .bind(events().map(|event| event.payload.clone()).collect::<Vec<RawJson>>())
+            .bind(documents)
             .bind(events().map(|event| event.content_hash).collect::<Vec<_>>())
             .bind(events().map(|event| event.correlation_id).collect::<Vec<_>>())
             .bind(events().map(|event| event.causation_id).collect::<Vec<_>>())

@@ -35,7 +35,7 @@ pub(crate) struct Progress {
 
 impl Connection {
     /// A transaction that nobody else's runs beside: what is begun after it goes by the new rules.
-    async fn begin_alone(&mut self) -> Result<Unit<'_>, Error> {
+    pub(crate) async fn begin_alone(&mut self) -> Result<Unit<'_>, Error> {
         let waiting = async {
             execute(&mut self.pg, "begin").await?;
             sqlx::query("select pg_advisory_xact_lock($1)")
@@ -46,8 +46,8 @@ impl Connection {
             self.load_rules().await
         };
         let rules = within(TRANSACTION_SECONDS_MAX, "waiting for the batches in flight", waiting).await?;
-        let (domain, rules) = (Arc::clone(&self.domain), Arc::new(rules));
-        Ok(Unit { pg: &mut self.pg, domain, rules, telling: Telling::Told, is_building: self.is_building })
+        let (domain, keys, rules) = (Arc::clone(&self.domain), self.keys.clone(), Arc::new(rules));
+        Ok(Unit { pg: &mut self.pg, domain, keys, rules, telling: Telling::Told, is_building: self.is_building })
     }
 
     /// Begins to apply these rules, or goes on with it. The events that are stored now are separated from those that

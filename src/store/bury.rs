@@ -66,13 +66,16 @@ impl Unit<'_> {
         }
         let messages = || letters.values().map(|(message, _)| *message);
         let rejections = || letters.values().map(|(_, rejection)| *rejection);
+        let plain: Vec<(Uuid, &[u8])> =
+            letters.iter().map(|(fingerprint, (message, _))| (*fingerprint, &message.payload[..])).collect();
+        let payloads = self.encrypt_letters(&plain).await?;
         let headers = |message: &Message| message.headers.as_deref().map(|text| text.replace("\\u0000", "\\ufffd"));
         sqlx::query(BURY)
             .bind(&self.domain.stream.name)
             .bind(&self.domain.consumer.durable)
             .bind(letters.keys().copied().collect::<Vec<_>>())
             .bind(messages().map(|message| clean(&message.subject)).collect::<Vec<_>>())
-            .bind(messages().map(|message| message.payload.to_vec()).collect::<Vec<_>>())
+            .bind(payloads)
             .bind(messages().map(headers).collect::<Vec<_>>())
             .bind(rejections().map(|rejection| rejection.reason.code()).collect::<Vec<_>>())
             .bind(rejections().map(|rejection| rejection.field.clone()).collect::<Vec<_>>())

@@ -172,11 +172,13 @@ impl Connection {
     /// # Errors
     /// As the database says.
     pub async fn dead_letter_raw(&mut self, id: i64) -> Result<Option<Raw>, Error> {
-        sqlx::query_as("select payload, headers::text from dead_letters where id = $1")
+        let mut raw: Option<Raw> = sqlx::query_as("select payload, headers::text from dead_letters where id = $1")
             .bind(id)
             .fetch_optional(self.pg())
             .await
-            .map_err(|error| Error::classify("read a dead letter", error))
+            .map_err(|error| Error::classify("read a dead letter", error))?;
+        self.decrypt_letters(raw.iter_mut().map(|raw| &mut raw.payload).collect()).await?;
+        Ok(raw)
     }
 
     /// What was said of one before, oldest first; of many verdicts, the last ones.

@@ -69,7 +69,9 @@ impl Connection {
                 .bind(with_payload)
                 .fetch_all(&mut self.pg)
                 .await;
-            lines.map_err(|error| Error::classify("read the event store", error))
+            let mut lines: Vec<Line> = lines.map_err(|error| Error::classify("read the event store", error))?;
+            self.decrypt(lines.iter_mut().filter_map(|line| line.payload.as_mut()).collect()).await?;
+            Ok(lines)
         };
         within(TRANSACTION_SECONDS_MAX, "reading the event store", reading).await
     }
@@ -99,11 +101,12 @@ impl Unit<'_> {
              order by position for update of log",
             self.domain.event_log
         );
-        let open: Vec<Open> = sqlx::query_as(AssertSqlSafe(sql))
+        let mut open: Vec<Open> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(positions)
             .fetch_all(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("take up stored events", error))?;
+        self.decrypt(open.iter_mut().map(|event| &mut event.payload).collect()).await?;
         let message = |event: &Open| Message {
             subject: event.event_type.clone(),
             payload: Bytes::copy_from_slice(event.payload.as_bytes()),
@@ -175,7 +178,7 @@ impl Unit<'_> {
              order by position limit $5",
             self.domain.event_log
         );
-        let stored: Vec<Stored> = sqlx::query_as(AssertSqlSafe(sql))
+        let mut stored: Vec<Stored> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(after)
             .bind(up_to)
             .bind(types)
@@ -184,6 +187,7 @@ impl Unit<'_> {
             .fetch_all(&mut *self.pg)
             .await
             .map_err(|error| Error::classify("read stored events", error))?;
+        self.decrypt(stored.iter_mut().map(|event| &mut event.payload).collect()).await?;
         let last = stored.last().map(|event| event.position);
         let mut batch = Batch::default();
         for event in &stored {

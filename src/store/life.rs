@@ -132,7 +132,10 @@ impl Connection {
             self.domain.event_log
         );
         let found = sqlx::query_as(AssertSqlSafe(sql)).bind(event).fetch_optional(&mut self.pg).await;
-        found.map_err(|error| Error::classify("look for the event in the store", error))
+        let mut found: Option<Stored> =
+            found.map_err(|error| Error::classify("look for the event in the store", error))?;
+        self.decrypt(found.iter_mut().map(|event| &mut event.payload).collect()).await?;
+        Ok(found)
     }
 
     /// Whether an event of this id was taken whose claim was pruned, or whose month was dropped.

@@ -30,9 +30,9 @@ pub(crate) struct Letter {
 }
 
 impl Connection {
-    /// These dead letters with their bytes, which never change, in the order of the stream.
+    /// These dead letters with their bytes, which never change, in the order of the stream; not those that were erased.
     pub(crate) async fn letters(&mut self, ids: &[i64]) -> Result<Vec<Letter>, Error> {
-        sqlx::query_as(
+        let mut letters: Vec<Letter> = sqlx::query_as(
             "select id, subject, payload, headers::text as headers, reason,
                  coalesce(event_type, subject) as event_type, first_seq, first_seen
              from dead_letters where id = any($1) order by coalesce(first_seq, 0), id",
@@ -40,7 +40,11 @@ impl Connection {
         .bind(ids)
         .fetch_all(self.pg())
         .await
-        .map_err(|error| Error::classify("read dead letters", error))
+        .map_err(|error| Error::classify("read dead letters", error))?;
+        let erased = self.decrypt_letters(letters.iter_mut().map(|letter| &mut letter.payload).collect()).await?;
+        let mut index = 0..;
+        letters.retain(|_| index.next().is_none_or(|index| !erased.contains(&index)));
+        Ok(letters)
     }
 
     /// Those of the dead letters that no message of the stream counts for: only a replay met them.

@@ -81,8 +81,8 @@ impl Connection {
         if known != found {
             self.rules = Arc::new(self.load_rules().await?);
         }
-        let (domain, rules) = (Arc::clone(&self.domain), Arc::clone(&self.rules));
-        Ok(Unit { pg: &mut self.pg, domain, rules, telling: Telling::Told, is_building: self.is_building })
+        let (domain, keys, rules) = (Arc::clone(&self.domain), self.keys.clone(), Arc::clone(&self.rules));
+        Ok(Unit { pg: &mut self.pg, domain, keys, rules, telling: Telling::Told, is_building: self.is_building })
     }
 
     /// Where a person stands, with the rules that they are judged by; `None` when nothing is known of them.
@@ -107,8 +107,8 @@ impl Connection {
             self.load_rules().await
         };
         let rules = Arc::new(within(ANSWER_SECONDS_MAX, "begin", beginning).await?);
-        let (domain, is_building) = (Arc::clone(&self.domain), self.is_building);
-        Ok(Unit { pg: &mut self.pg, domain, rules, telling: Telling::Told, is_building })
+        let (domain, keys, is_building) = (Arc::clone(&self.domain), self.keys.clone(), self.is_building);
+        Ok(Unit { pg: &mut self.pg, domain, keys, rules, telling: Telling::Told, is_building })
     }
 
     /// Checks that the rules of the stream folder are those in force. On a database that has no events yet they are put

@@ -86,11 +86,13 @@ impl Unit<'_> {
              from whole join {} as log using (event_id, \"timestamp\") order by log.position",
             self.domain.event_log
         );
-        sqlx::query_as(AssertSqlSafe(sql))
+        let mut waiting: Vec<Waiting> = sqlx::query_as(AssertSqlSafe(sql))
             .bind(positions)
             .fetch_all(&mut *self.pg)
             .await
-            .map_err(|error| Error::classify("take up waiting events", error))
+            .map_err(|error| Error::classify("take up waiting events", error))?;
+        self.decrypt(waiting.iter_mut().map(|event| &mut event.payload).collect()).await?;
+        Ok(waiting)
     }
 
     /// Writes down what became of events that were taken up.

@@ -217,8 +217,9 @@ impl Unit<'_> {
             Part::Range(after, up_to) => query.bind(after).bind(up_to),
             Part::Held(positions) => query.bind(positions),
         };
-        let stored: Vec<Stored> =
+        let mut stored: Vec<Stored> =
             query.fetch_all(&mut *self.pg).await.map_err(|error| Error::classify("read stored events", error))?;
+        self.decrypt(stored.iter_mut().map(|event| &mut event.payload).collect()).await?;
         let mut portion = Portion::default();
         for event in stored {
             portion.take(&self.domain, event);
