@@ -6,7 +6,9 @@ mod dead_letters;
 mod explain;
 pub mod generate;
 mod import;
+mod keys;
 mod migrate;
+mod person;
 mod prove;
 pub mod publish;
 mod rebuild;
@@ -53,6 +55,8 @@ struct Settings {
     nats_url: String,
     #[command(flatten)]
     sink: sink::SinkSettings,
+    #[command(flatten)]
+    keys: keys::KeySettings,
     /// Stream folder; without it, the one compiled in
     #[arg(long, env = "MILEPOST_STREAMS", global = true, value_name = "FOLDER")]
     streams: Option<PathBuf>,
@@ -109,6 +113,13 @@ enum Verb {
     Waiting(waiting::Verb),
     /// What became of an event, where it went and what it moved
     Explain(explain::Args),
+    /// Everything that is held of a person, as JSON
+    Export(person::ExportArgs),
+    /// Forget a person: redact what tables hold of them, and destroy the keys of the rest
+    Erase(person::EraseArgs),
+    /// The keys that protect personal fields
+    #[command(subcommand)]
+    Keys(keys::Verb),
 }
 
 /// Parses the command line, does what it says, and gives the exit code: 0 done, 1 failed, 2 wrong usage.
@@ -147,6 +158,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Failure> {
             Verb::DeadLetters(verb) => dead_letters::run(settings, &verb).await,
             Verb::Waiting(verb) => waiting::run(settings, &verb).await,
             Verb::Explain(args) => explain::run(settings, &args).await,
+            Verb::Export(args) => Box::pin(person::export(settings, &args)).await,
+            Verb::Erase(args) => Box::pin(person::erase(settings, &args)).await,
+            Verb::Keys(verb) => keys::run(settings, &verb).await,
             Verb::Generate(_) => Ok(ExitCode::SUCCESS),
         }
     }))
@@ -165,8 +179,9 @@ impl Settings {
                 "DATABASE_URL is not set\n  hint: set it to postgres://user:password@host:port/database".into(),
             ])
         })?;
-        Store::new(url, domain)
-            .map_err(|error| Failure::Configuration(vec![format!("DATABASE_URL cannot be read: {error}")]))
+        let store = Store::new(url, domain)
+            .map_err(|error| Failure::Configuration(vec![format!("DATABASE_URL cannot be read: {error}")]))?;
+        Ok(store.with_keys(self.keys.ring()?))
     }
 
     /// Who gives this command.
@@ -185,7 +200,8 @@ impl Settings {
 
 /// Refuses to work on a database of another version.
 async fn verify_version(connection: &mut Connection) -> Result<(), Failure> {
-    connection.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))
+    connection.verify_version().await?.map_err(|fault| Failure::Configuration(vec![fault]))?;
+    connection.verify_keys().await?.map_err(|fault| Failure::Configuration(vec![fault]))
 }
 
 /// Writes data to stdout; a reader that went away is no fault.

@@ -287,7 +287,8 @@ mod tests {
 
     #[test]
     fn what_is_cut_out_can_be_filled() {
-        let text = r#"{"a": 1, "email": {"x": "y", "email": 2}, "b": ["m:1", "no m:", {"email": "z"}], "c": "\u006d:2"}"#;
+        let text =
+            r#"{"a": 1, "email": {"x": "y", "email": 2}, "b": ["m:1", "no m:", {"email": "z"}], "c": "\u006d:2"}"#;
         let pieces = cut(text, &names(&["email"]), "m:").expect("a document");
         let cuts: Vec<(&str, &str)> = pieces.cuts.iter().map(|cut| (&*cut.name, &*cut.value)).collect();
         let expected =

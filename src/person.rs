@@ -68,8 +68,8 @@ pub async fn export(connection: &mut Connection, privacy: &Privacy, person: Uuid
     let ids: Vec<String> = traces.into_iter().filter(|trace| Uuid::try_parse(trace).is_ok()).collect();
     let nothing = BTreeSet::new();
     let event = |named: crate::store::Named| {
-        let document: Value = serde_json::from_str(&strip(&named.payload, &domain.layout.personal, &nothing).text)
-            .unwrap_or_default();
+        let document: Value =
+            serde_json::from_str(&strip(&named.payload, &domain.layout.personal, &nothing).text).unwrap_or_default();
         json!({"id": named.event_id, "type": named.event_type, "timestamp": instant::canonical(named.timestamp),
             "data": document.get("data")})
     };

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::settings::{Consumer, Derived, Entity, Mirrored, OF_THE_ENGINE, PrivacyTypes, Retention, Settings, Stream, Table};
+use super::settings::{
+    Consumer, Derived, Entity, Mirrored, OF_THE_ENGINE, PrivacyTypes, Retention, Settings, Stream, Table,
+};
 use crate::gate::Limits;
 
 /// The shortest time for which claims are kept.

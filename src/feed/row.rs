@@ -9,9 +9,9 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::block::Column;
-use crate::document::{self, Stripped};
 use super::layout::{FIELD_END, Layout};
 use crate::contract::upcast::Step;
+use crate::document::{self, Stripped};
 use crate::domain::Domain;
 use crate::{envelope, instant};
 

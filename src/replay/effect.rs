@@ -150,9 +150,9 @@ impl Effect {
 
     /// Archives hold documents as they are stored: what is encrypted in one is read with the keys that are here.
     async fn decrypt(&mut self, batch: &mut Batch) -> anyhow::Result<()> {
-        let is_encrypted = |message: &&mut Message| text_of(message).is_some_and(|text| !cipher::secrets(text).is_empty());
-        let mut found: Vec<&mut Message> =
-            batch.messages.iter_mut().filter(is_encrypted).collect();
+        let is_encrypted =
+            |message: &&mut Message| text_of(message).is_some_and(|text| !cipher::secrets(text).is_empty());
+        let mut found: Vec<&mut Message> = batch.messages.iter_mut().filter(is_encrypted).collect();
         if found.is_empty() {
             return Ok(());
         }

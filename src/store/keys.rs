@@ -169,9 +169,8 @@ impl Unit<'_> {
         };
         let opened = tokio::task::block_in_place(|| wanted.iter().map(open).collect());
         let encrypted = encrypt(&mut *self.pg, &ring, opened).await?;
-        let stored = |(received, encrypted): (RawJson, Option<String>)| {
-            encrypted.map_or(received, |text| RawJson(text.into()))
-        };
+        let stored =
+            |(received, encrypted): (RawJson, Option<String>)| encrypted.map_or(received, |text| RawJson(text.into()));
         Ok(received.zip(encrypted).map(stored).collect())
     }
 

@@ -179,14 +179,13 @@ impl Connection {
     /// # Errors
     /// As the database says.
     pub async fn encrypt_dead_letters(&mut self, ring: &KeyRing, after: i64) -> Result<Option<(i64, u64)>, Error> {
-        let letters: Vec<(i64, Uuid, Vec<u8>)> = sqlx::query_as(
-            "select id, fingerprint, payload from dead_letters where id > $1 order by id limit $2",
-        )
-        .bind(after)
-        .bind(AT_ONCE)
-        .fetch_all(&mut self.pg)
-        .await
-        .map_err(|error| Error::classify("read dead letters", error))?;
+        let letters: Vec<(i64, Uuid, Vec<u8>)> =
+            sqlx::query_as("select id, fingerprint, payload from dead_letters where id > $1 order by id limit $2")
+                .bind(after)
+                .bind(AT_ONCE)
+                .fetch_all(&mut self.pg)
+                .await
+                .map_err(|error| Error::classify("read dead letters", error))?;
         let Some((last, ..)) = letters.last() else { return Ok(None) };
         let last = *last;
         let is_plain = |(_, fingerprint, bytes): &&(i64, Uuid, Vec<u8>)| {

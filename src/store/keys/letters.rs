@@ -62,7 +62,10 @@ impl Unit<'_> {
 
 impl Connection {
     /// Decrypts letters in place; returns which of them were erased.
-    pub(in crate::store) async fn decrypt_letters(&mut self, letters: Vec<&mut Vec<u8>>) -> Result<HashSet<usize>, Error> {
+    pub(in crate::store) async fn decrypt_letters(
+        &mut self,
+        letters: Vec<&mut Vec<u8>>,
+    ) -> Result<HashSet<usize>, Error> {
         let ring = self.keys.clone();
         decrypt(&mut self.pg, ring.as_deref(), letters).await
     }
