@@ -56,6 +56,10 @@ begin
     execute format('delete from %I.external_id_mappings where user_id = $1', home) using person;
     execute format('delete from %I.company_users where user_id = $1', home) using person;
     execute format('delete from %I.identity_conflicts where user_id = $1', home) using person;
+    -- What they were answered, which no event tells and no rebuild has.
+    if to_regclass(format('%I.api_request_deduplication', home)) is not null then
+        execute format('delete from %I.api_request_deduplication where user_id = $1', home) using person;
+    end if;
 end
 $$;
 
@@ -222,12 +226,12 @@ begin
     is_derived := in_user = any (in_aliases) or exists (select from user_emails e where e.derived_user_id = in_user);
     others := array(
         select u.id from users u
-        where u.id <> person
-          and (u.id = any (ids)
-               or ((u.id_derived or is_derived)
-                   and (u.id in (select e.user_id from user_emails e where e.derived_user_id = any (ids))
-                        or u.id in (select x.profile_id from user_external_ids x
-                                    where identity_subject(x.provider, x.scope, x.external_id) = any (in_identities)))))
+        where u.id <> person and (u.id = any (ids) or u.id_derived or is_derived)
+          and u.id = any (
+              ids
+              || array(select e.user_id from user_emails e where e.derived_user_id = any (ids))
+              || array(select x.profile_id from user_external_ids x
+                       where identity_subject(x.provider, x.scope, x.external_id) = any (in_identities)))
         order by u.id for update);
     -- Derived ids follow from e-mails, of which the event has a list.
     other_ids := array(select u.id from users u where u.id = any (others) and not u.id_derived);

@@ -34,12 +34,12 @@ begin
 
     others := array(
         select u.id from users u
-        where u.id <> in_person and u.email not like '%@erased.invalid'
-          and (u.id = in_csr_id
-               or (u.id_derived
-                   and (u.id = (select x.profile_id from user_external_ids x where x.provider = in_provider
-                                and x.scope = in_scope and x.external_id = in_external_id)
-                        or u.id = (select e.user_id from user_emails e where e.email = in_email))))
+        where u.id <> in_person and u.email not like '%@erased.invalid' and (u.id = in_csr_id or u.id_derived)
+          and u.id = any (array[
+              in_csr_id,
+              (select x.profile_id from user_external_ids x where x.provider = in_provider and x.scope = in_scope
+               and x.external_id = in_external_id),
+              (select e.user_id from user_emails e where e.email = in_email)])
         order by u.id for update);
     return query select joined.touched, null, joined.key from join_erased(in_event, in_person, others, in_at) as joined;
     insert into company_memberships (event_id, user_id, company_id, seen_at)

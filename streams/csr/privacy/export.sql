@@ -22,7 +22,7 @@ flags as materialized (
     where content_id in (select id from checkins union all select id from feedback union all select id from ratings
                          union all select id from sessions)),
 scores as materialized (
-    select score.id, to_jsonb(score) as entry from person join outcome_scores as score on score.user_id = person.id),
+    select known.id, to_jsonb(known) as entry from person join outcome_scores as known on known.user_id = person.id),
 held as (
     select 1 as place, 'users' as section, to_jsonb(users) as entry from person join users using (id)
     union all
