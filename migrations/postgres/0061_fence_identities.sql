@@ -14,6 +14,7 @@ declare
     later_than_all constant timestamptz := '2300-01-01 00:00:00+00'; -- until the erasure itself says when
     is_derived boolean;
     others uuid[];
+    other_ids uuid[];
 begin
     perform join_erased(in_event, in_person, '{}', later_than_all);
     select u.id_derived into is_derived from users u where u.id = in_person;
@@ -34,13 +35,14 @@ begin
 
     others := array(
         select u.id from users u
-        where u.id <> in_person and u.email not like '%@erased.invalid' and (u.id = in_csr_id or u.id_derived)
+        where u.id <> in_person and u.email not like '%@erased.invalid' and (u.id = in_csr_id or u.id_derived or is_derived)
           and u.id = any (array[
               in_csr_id,
               (select x.profile_id from user_external_ids x where x.provider = in_provider and x.scope = in_scope
                and x.external_id = in_external_id),
               (select e.user_id from user_emails e where e.email = in_email)])
         order by u.id for update);
+    other_ids := array(select u.id from users u where u.id = any (others) and not u.id_derived);
     return query select joined.touched, null, joined.key from join_erased(in_event, in_person, others, in_at) as joined;
     insert into company_memberships (event_id, user_id, company_id, seen_at)
     values (in_event, in_person, nullif(in_scope, nobody), in_at) on conflict (event_id) do nothing;
@@ -49,7 +51,7 @@ begin
     from forget_person(in_person,
         array[identity_subject(in_provider, in_scope, in_external_id)]
             || case when in_email not like '%@erased.invalid' then subject_of('email', in_email) end,
-        case when in_csr_id is not null then array[in_csr_id] else '{}' end, is_derived, later_than_all) as gone
+        other_ids || case when in_csr_id is not null then array[in_csr_id] end, is_derived, later_than_all) as gone
     where gone.touched in ('erased', 'people') or cardinality(others) > 0;
 end
 $$;
