@@ -78,7 +78,9 @@ async fn what_is_held_is_handed_out_without_the_words_of_others() {
     assert_eq!(of("outcome_scores")[0].get("text_id"), None);
     let others =
         ["consents", "dsar_requests", "volunteering", "program_enrollments", "learning_progress", "buddy_events"];
-    others.iter().for_each(|section| assert!(!of(section).is_empty(), "{section}"));
+    for section in others {
+        assert!(!of(section).is_empty(), "{section}");
+    }
     // Where her word still stands is hers alone.
     let hers = [
         "users",

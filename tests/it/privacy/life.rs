@@ -100,7 +100,9 @@ impl Life {
         let (ada, company) = (self.ada, csr.company);
         let mut tell = |event_type: &str, times: &[&str], data: Value| {
             let (mut data, at) = (data, csr.tick());
-            times.iter().for_each(|name| data[*name] = json!(at));
+            for name in times {
+                data[*name] = json!(at);
+            }
             self.events.push(csr.event(event_type, data));
         };
         let [feedback, attended, credential, score, consent, request] = [1, 2, 3, 4, 5, 6].map(Uuid::from_u128);
