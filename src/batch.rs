@@ -108,6 +108,8 @@ pub struct Ledger {
     pub touched: BTreeMap<usize, BTreeSet<String>>,
     /// People into whose rows those of others were merged.
     pub merged: BTreeSet<Uuid>,
+    /// Subjects whose keys are destroyed, and who was erased.
+    pub erased: BTreeMap<Uuid, Uuid>,
     /// What messages refer to by another key than its own.
     pub renamed: Renamed,
     /// What projections counted.

@@ -52,6 +52,10 @@ pub struct Derivation {
 /// who went, laid down in `journey_facts_merged`, are merged into theirs, and all that is derived for them is derived.
 pub const MERGED: &str = "merged";
 
+/// What a statement returns as `touched` when somebody was erased; the key is `<subject> <person>`: whose key is to be
+/// destroyed, and who was erased.
+pub const ERASED: &str = "erased";
+
 /// When derived rows are computed again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {

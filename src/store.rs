@@ -13,6 +13,7 @@ mod bury;
 mod claim;
 pub mod dead_letters;
 mod decimal;
+mod erased;
 mod fed;
 mod generations;
 mod history;

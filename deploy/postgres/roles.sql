@@ -21,7 +21,8 @@ grant usage on schema public to milepost_writer, milepost_reader;
 -- The service stores, projects and accounts. It cannot delete or truncate events or claims, nor domain rows but these:
 -- an enrolment or evidence that follows from nothing any more, because the event that spoke for it was told anew, flags
 -- and milestones that do not hold any more, and what counted for a company's day or quarter and counts for another one now.
--- The row of somebody who turned out to be somebody else goes by a function (merge_people) that can do nothing else.
+-- The row of somebody who turned out to be somebody else goes by a function (merge_people) that can do nothing else, and
+-- so do the names of somebody who is erased (forget_identities).
 grant select, insert, update on all tables in schema public to milepost_writer;
 grant delete on waiting_events, handled_sequences, program_enrollments, journey_flags, journey_milestones, journey_timers,
     journey_facts_staged, journey_facts_merged, feed_ranges, feed_outdated, touched_later, company_day_parts, company_people,

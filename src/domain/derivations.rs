@@ -2,7 +2,7 @@
 
 use super::Files;
 use super::settings::{Derived, Settings};
-use crate::projection::{Derivation, MERGED, When};
+use crate::projection::{Derivation, ERASED, MERGED, When};
 
 /// Compiles them, in the order in which they are computed.
 pub(super) fn of(files: &Files, settings: &Settings, faults: &mut Vec<String>) -> Vec<Derivation> {
@@ -43,6 +43,9 @@ fn when(entry: &Derived, settings: &Settings) -> Result<When, String> {
     let place = format!("stream.toml: derived {:?}", entry.name);
     if entry.name == MERGED {
         return Err(format!("{place}: the name says that people were merged\n  hint: name it after what is derived"));
+    }
+    if entry.name == ERASED {
+        return Err(format!("{place}: the name says that somebody was erased\n  hint: name it after what is derived"));
     }
     match (&entry.lock, entry.later) {
         (None, true) => Ok(When::Later),

@@ -11,7 +11,7 @@ use super::{Error, Unit, Words};
 use crate::batch::{Batch, Ledger};
 use crate::domain::Entity;
 use crate::event::Reference;
-use crate::projection::{MERGED, When};
+use crate::projection::{ERASED, MERGED, When};
 
 impl Unit<'_> {
     /// Projects the events of one contract.
@@ -26,6 +26,7 @@ impl Unit<'_> {
         let Some(projection) = &domain.projections[contract] else {
             return Ok(());
         };
+        let erased_before = ledger.erased.len();
         for statement in &projection.statements {
             let query =
                 bind(sqlx::query(AssertSqlSafe(statement.sql.clone())), &statement.columns, batch, of, &ledger.renamed);
@@ -37,7 +38,10 @@ impl Unit<'_> {
                 self.note(ledger, row, &projection.path)?;
             }
         }
-        Ok(())
+        match ledger.erased.len() > erased_before {
+            true => self.destroy_keys(ledger).await, // the next projections of the batch see it
+            false => Ok(()),
+        }
     }
 
     /// Takes a row that a statement returned: `touched, key` or `counted`.
@@ -52,6 +56,13 @@ impl Unit<'_> {
             let person = Uuid::try_parse(&key)
                 .map_err(|error| Error::fault(format!("{path} merged {key:?}, which is no uuid: {error}")))?;
             ledger.merged.insert(person);
+            return Ok(());
+        }
+        if touched == ERASED {
+            let (subject, person) = subject_and_person(&key).ok_or_else(|| {
+                Error::fault(format!("{path} erased {key:?}, which is not a subject's uuid and a person's"))
+            })?;
+            ledger.erased.entry(subject).or_insert(person);
             return Ok(());
         }
         match self.domain.derivations.iter().position(|derivation| derivation.name == touched) {
@@ -158,6 +169,11 @@ impl Unit<'_> {
 /// What a row that a statement returned has touched: the name of what is derived, and a key.
 pub(super) fn touched(row: &PgRow, path: &str) -> Result<Option<(String, String)>, Error> {
     Ok(returned(row, "touched", path)?.zip(returned(row, "key", path)?))
+}
+
+fn subject_and_person(key: &str) -> Option<(Uuid, Uuid)> {
+    let (subject, person) = key.split_once(' ')?;
+    Some((Uuid::try_parse(subject).ok()?, Uuid::try_parse(person).ok()?))
 }
 
 fn returned(row: &PgRow, name: &str, path: &str) -> Result<Option<String>, Error> {

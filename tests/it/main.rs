@@ -27,6 +27,7 @@ mod meeting; // a child and its parent at the same moment in two workers
 mod mended; // what changes between two deliveries of the same message
 mod migrations; // up, down and up again
 mod order; // equal sets of events give equal tables
+mod privacy; // erasing a person, and what is held about them
 mod publisher; // a publisher that is none of ours, in Node
 mod rebuild; // tables made anew from the event store, compared and put in place
 mod replay; // history once more: from files, the stream and the event store

@@ -28,4 +28,11 @@ from created
 cross join lateral (values (participant_id), (buddy_id)) as person (id)
 cross join (values ('people'), ('enrollments')) as derived (touched)
 union all
-select 'company_days', 'match ' || id from created;
+select 'company_days', 'match ' || id from created
+union all
+-- What will be said in it is not kept when one of the two was erased.
+select 'erased', subject_of('match', id::text) || ' ' || erased.person
+from created
+cross join lateral erased_person(array[
+    subject_of('person', participant_id::text), subject_of('person', buddy_id::text)]) as erased (person)
+where erased.person is not null;

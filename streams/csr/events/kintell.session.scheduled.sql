@@ -59,3 +59,11 @@ join kintell_sessions as sessions on sessions.id = b.session_id and sessions.ses
 cross join lateral (values (b.participant_id), (b.volunteer_id)) as person (id)
 order by 1, 2
 on conflict do nothing;
+
+-- What was said in it, and will be, is not kept when somebody whom any telling named was erased.
+select words.touched, words.key
+from (select distinct session_id, participant_id, volunteer_id from batch) as b
+cross join lateral erased_person(array[
+    subject_of('person', b.participant_id::text), subject_of('person', b.volunteer_id::text)]) as erased (person)
+cross join lateral forget_words('{}', array[b.session_id], erased.person) as words
+where erased.person is not null;

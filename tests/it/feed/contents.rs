@@ -49,6 +49,7 @@ fn meaning(event_type: &str) -> Meaning {
         "privacy.consent.changed" => ("userId", "changedAt", NONE),
         "privacy.request.opened" => ("userId", "openedAt", NONE),
         "privacy.request.completed" => ("userId", "completedAt", NONE),
+        "privacy.person.erased" => ("userId", "erasedAt", NONE),
         "orchestration.journey.milestone.reached" => ("userId", "reachedAt", NONE),
         "orchestration.profile.updated" => ("userId", "updatedAt", NONE),
         other if other.starts_with("nlq.") || other.starts_with("reporting.") => ("", "", NONE),

@@ -1,4 +1,4 @@
-//! A generated log has every type, and fills every table and column that events fill.
+//! A generated log has every type that is not an operator's, and fills every table and column that events fill.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,9 @@ use crate::support::World;
 
 /// Tables of the domain that other services fill, and no event.
 const FILLED_BY_OTHERS: [&str; 3] = ["api_request_deduplication", "audit_logs", "webhook_deduplication"];
+
+/// Types that no publisher publishes by itself, but operators.
+const TOLD_BY_OPERATORS: [&str; 1] = ["privacy.person.erased"];
 
 /// Columns that no event of a generated log fills.
 const EMPTY: [&str; 12] = [
@@ -45,7 +48,8 @@ async fn a_generated_log_has_every_type_and_fills_every_table_and_column() {
         files.filter_map(|name| Some(name.to_str()?.strip_suffix(".schema.json")?.to_owned())).collect();
     let stored = world.rows("select distinct event_type as type from event_log").await;
     let stored: BTreeSet<String> = stored.iter().map(|row| row["type"].as_str().expect("a type").to_owned()).collect();
-    let lacking: Vec<_> = types.difference(&stored).collect();
+    let lacking: Vec<_> =
+        types.difference(&stored).filter(|name| !TOLD_BY_OPERATORS.contains(&name.as_str())).collect();
     assert!(lacking.is_empty(), "no event of {lacking:?}");
 
     let mut empty = BTreeSet::new();

@@ -8,6 +8,7 @@ const SYNCED: &str = "00000000-0000-4000-8000-000000000500";
 const TEMPLATE: &str = "00000000-0000-4000-8000-000000000501";
 const FLAG: &str = "00000000-0000-4000-8000-000000000600";
 const REQUEST: &str = "00000000-0000-4000-8000-000000000700";
+const NOBODY: &str = "00000000-0000-4000-8000-00000000000f";
 
 pub(super) fn examples() -> Vec<Example> {
     let mut examples = vec![
@@ -21,6 +22,7 @@ pub(super) fn examples() -> Vec<Example> {
         consent(),
         request_opened(),
         request_completed(),
+        person_erased(),
         milestone(),
         profile(),
     ];
@@ -188,6 +190,32 @@ fn request_completed() -> Example {
             vec![json!({"user_id": BOB, "request_type": "access", "status": "completed", "created_at": null,
                 "completed_at": "2026-01-28T00:00:00"})],
         )],
+    )
+}
+
+/// Of somebody who is not known otherwise; what it does to others is in `privacy`.
+fn person_erased() -> Example {
+    example(
+        "privacy.person.erased",
+        json!({"erasureId": ENTITY, "userId": NOBODY, "identities": [GROUP], "aliases": [SYNCED, NOBODY],
+            "erasedAt": "2026-01-28T12:00:00Z", "requestId": REQUEST}),
+        vec![
+            (
+                "select email, first_name, last_name, role, id_derived, updated_at at time zone 'UTC' as updated_at
+                  from users where id = '00000000-0000-4000-8000-00000000000f'",
+                vec![json!({"email": format!("{NOBODY}@erased.invalid"), "first_name": null, "last_name": null,
+                    "role": "company_user", "id_derived": true, "updated_at": "2026-01-28T12:00:00"})],
+            ),
+            (
+                "select email, derived_user_id from user_emails where user_id = '00000000-0000-4000-8000-00000000000f'",
+                vec![json!({"email": format!("{SYNCED}@erased.invalid"), "derived_user_id": SYNCED})],
+            ),
+            (
+                "select count(*) from subject_keys where person = '00000000-0000-4000-8000-00000000000f'
+                  and destroyed_at is not null",
+                vec![json!({"count": 3})],
+            ),
+        ],
     )
 }
 
