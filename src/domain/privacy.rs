@@ -25,6 +25,18 @@ pub struct Telling {
     pub data: String,
 }
 
+impl Privacy {
+    /// Its SQL, with the files that it is from.
+    pub(crate) fn statements(&self) -> [(&'static str, &str); 4] {
+        [
+            ("privacy/export.sql", &self.export),
+            ("privacy/traces.sql", &self.traces),
+            ("privacy/exported.sql", &self.exported.data),
+            ("privacy/erased.sql", &self.erased.data),
+        ]
+    }
+}
+
 /// Privacy needs the contracts; while those have faults, it is not looked at.
 pub(super) fn compile(
     files: &Files,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::{AssertSqlSafe, Column as _, Executor as _, SqlSafeStr as _, Statement as _, TypeInfo as _};
 
 use super::Connection;
+use crate::domain::Privacy;
 
 /// The columns of a signal and their types.
 const SIGNAL_COLUMNS: [(&str, &[&str]); 9] = [
@@ -44,6 +45,9 @@ impl Connection {
             let exists = super::hold::exists(&domain, index, "$1::uuid");
             self.check(&format!("stream.toml: entity {:?}", entity.name), &format!("select {exists}"), &mut faults)
                 .await;
+        }
+        for (path, sql) in domain.privacy.iter().flat_map(Privacy::statements) {
+            self.check(path, sql, &mut faults).await;
         }
         let log = format!("select position from {} limit 0", domain.event_log);
         self.check("stream.toml: store.event_log", &log, &mut faults).await;

@@ -42,7 +42,7 @@ const UNFED: &str = "select count(*) from feed_ranges where fed_at is null";
 /// Events in ranges that are marked.
 const FED: &str = "select coalesce(sum(events), 0) from feed_ranges where fed_at is not null";
 /// Events that are stored and not in a marked range.
-const BEHIND: &str = "select count(*) from event_log where position >
+pub(crate) const BEHIND: &str = "select count(*) from event_log where position >
     (select coalesce(max(last_position), 0) from feed_ranges where fed_at is not null)";
 
 impl World {

@@ -10,6 +10,8 @@ use crate::support::{Csr, World};
 
 mod aliases; // people who are known by several ids
 mod asked; // what the commands ask: what to erase, what to hand out
+mod commands; // `milepost erase` and `milepost export`
+mod keys; // what is stored under keys, and how these are exchanged
 mod late; // what comes after the erasure, or before it, or beside it
 mod life; // one person's life, with a word in it that must not be left
 
@@ -58,6 +60,25 @@ impl World {
             let sql = format!("select count(*) from \"{table}\" as t where to_jsonb(t)::text ilike '%{word}%'");
             if !DOCUMENTS.contains(&table.as_str()) && self.number(&sql).await > 0 {
                 found.insert(table);
+            }
+        }
+        found
+    }
+
+    /// Tables of all schemas that have this word in some row, also as bytes; everything that a dump holds.
+    async fn everywhere_with(&self, word: &str) -> BTreeSet<String> {
+        let tables = "select relnamespace::regnamespace::text as home, relname from pg_class
+                      where relkind in ('r', 'p', 'm') and relnamespace::regnamespace::text !~ '^(pg_|information_schema)'";
+        let bytes: String = word.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let mut found = BTreeSet::new();
+        for table in self.rows(tables).await {
+            let [home, table] = ["home", "relname"].map(|name| table[name].as_str().expect("a name"));
+            let sql = format!(
+                "select count(*) from \"{home}\".\"{table}\" as t
+                 where to_jsonb(t)::text ilike '%{word}%' or to_jsonb(t)::text like '%{bytes}%'"
+            );
+            if self.number(&sql).await > 0 {
+                found.insert(table.to_owned());
             }
         }
         found

@@ -8,12 +8,18 @@ use super::life::{EMAIL, Life};
 use super::{CANARY, derived};
 use crate::support::{Csr, World};
 
-const ERASURE: &str = include_str!("../../../streams/csr/privacy/erasure.sql");
+const ERASURE: &str = include_str!("../../../streams/csr/privacy/erased.sql");
 const EXPORT: &str = include_str!("../../../streams/csr/privacy/export.sql");
 
 /// What the query says of a person.
 async fn erasure(world: &World, person: Uuid) -> Option<Value> {
-    let row = sqlx::query(ERASURE).bind(person).fetch_optional(&mut world.postgres().await).await.expect("an answer");
+    let row = sqlx::query(ERASURE)
+        .bind(person)
+        .bind(Uuid::nil())
+        .bind(chrono::Utc::now())
+        .fetch_optional(&mut world.postgres().await)
+        .await
+        .expect("an answer");
     row.map(|row| row.get(0))
 }
 

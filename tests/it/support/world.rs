@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) database_url: String,
     pub(crate) clickhouse: Option<ClickHouse>,
     pub(crate) streams: Option<PathBuf>,
+    /// Key-encryption keys; without any, personal fields are stored as they come.
+    pub(crate) keys: Option<String>,
     pub(crate) folder: tempfile::TempDir,
 }
 
@@ -73,6 +75,8 @@ pub(crate) fn milepost() -> Command {
         "CLICKHOUSE_PASSWORD",
         "CLICKHOUSE_DATABASE",
         "CLICKHOUSE_CLUSTER",
+        "MILEPOST_KEY",
+        "MILEPOST_KEY_FILE",
     ];
     for name in others {
         command.env_remove(name);
@@ -104,6 +108,7 @@ impl World {
             database_url: with_database(&name),
             clickhouse: None,
             streams: None,
+            keys: None,
             folder: tempfile::tempdir().expect("a temporary directory"),
         }
     }
@@ -131,6 +136,9 @@ impl World {
         command.env("MILEPOST_HTTP_ADDR", "127.0.0.1:0").env("MILEPOST_LOG", "info");
         if let Some(streams) = &self.streams {
             command.env("MILEPOST_STREAMS", streams);
+        }
+        if let Some(keys) = &self.keys {
+            command.env("MILEPOST_KEY", keys);
         }
         if let Some(clickhouse) = &self.clickhouse {
             clickhouse.tell(&mut command);

@@ -29,6 +29,9 @@ aliases as (
     union
     select person.id from person where id_derived)
 select jsonb_build_object(
+    'erasureId', $2::uuid,
+    'requestId', $2::uuid,
+    'erasedAt', to_char($3::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     'userId', person.id,
     'identities', (select coalesce(jsonb_agg(subject order by subject), '[]') from subjects),
     'aliases', (select coalesce(jsonb_agg(alias order by alias), '[]') from aliases)) as data
