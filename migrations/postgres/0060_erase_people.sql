@@ -12,7 +12,7 @@ comment on function subject_of is 'Id of a subject of personal data, as the engi
 
 create function identity_subject(provider text, scope uuid, external_id text) returns uuid
     language sql immutable strict parallel safe
-    return subject_of('identity', provider || ':' || scope || ':' || external_id);
+    return subject_of('identity', provider || ':' || scope::text || ':' || external_id);
 
 comment on function identity_subject is 'The subject of an identity in an outside system, as the snapshots of it name it';
 

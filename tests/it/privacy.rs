@@ -171,4 +171,5 @@ async fn what_companies_people_did_counts_as_before() {
         assert_eq!(world.rows(&format!("{sql} order by 1")).await, before, "{sql}");
     }
     assert_eq!(world.tables_with(CANARY).await, BTreeSet::new());
+    world.is_as_rebuilt(); // also when all of it is counted anew
 }
