@@ -67,6 +67,7 @@ async fn a_year_of_a_company() {
     people::people(&mut tables).await;
     people::care(&mut tables).await;
     buddies::buddies(&mut tables).await;
+    buddies::stored(&mut tables).await;
     buddies::enrollments(&mut tables).await;
     learning::sessions(&mut tables).await;
     learning::scores(&mut tables).await;

@@ -51,7 +51,10 @@ pub(super) async fn buddies(tables: &mut Tables<'_>) {
             ],
         )
         .await;
-    // The buddy part of the event store. Whom an event is about is known only where it says so itself.
+}
+
+/// The buddy part of the event store. Whom an event is about is known only where it says so itself.
+pub(super) async fn stored(tables: &mut Tables<'_>) {
     tables
         .show(
             "buddy_system_events where processed_at is not null group by event_type, user_id",
