@@ -124,3 +124,16 @@ fn feedback(csr: &mut Csr, matched: Uuid, from_role: &str, rating: f64, at: &str
                       "submittedAt": at});
     csr.event("buddy.feedback.submitted", data)
 }
+
+/// Three quarters of an hour, online, of a teacher and a learner.
+fn skill_share(csr: &mut Csr, [teacher, learner]: [Uuid; 2], matched: Uuid, at: &str) -> Value {
+    let data = json!({"sessionId": csr.id(), "skillId": 1, "skillName": "s", "teacherId": teacher,
+        "learnerId": learner, "matchId": matched, "format": "online", "durationMinutes": 45, "completedAt": at});
+    csr.event("buddy.skill_share.completed", data)
+}
+
+fn milestone(csr: &mut Csr, person: Uuid, at: &str) -> Value {
+    let data = json!({"milestoneId": 1, "userId": person, "milestoneTitle": "t", "milestoneCategory": "impact",
+        "reachedAt": at, "points": 5});
+    csr.event("buddy.milestone.reached", data)
+}

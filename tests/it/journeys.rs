@@ -13,4 +13,4 @@ mod outbox; // what is told to the outside
 mod plan; // what applying would do
 mod relay; // killed at any moment, and several at once
 mod timers; // flags that change although nothing happens
-mod told; // reading the stream as a listener does
+pub(crate) mod told; // reading the stream as a listener does

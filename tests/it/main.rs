@@ -36,3 +36,4 @@ mod seeds; // the live schema against what the platform's documents of it ask fo
 mod tidy; // the rules of the house, held by reading the source
 mod types; // what every event type does to the tables
 mod waiting; // events before what they refer to
+mod year; // one company's year through every table, as a story

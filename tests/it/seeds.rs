@@ -183,6 +183,11 @@ fn listed() -> BTreeMap<String, Table> {
     toml::from_str(include_str!("seeds/tables.toml")).expect("a list of tables")
 }
 
+/// The names of all tables, those of ClickHouse too.
+pub(crate) fn tables() -> impl Iterator<Item = String> {
+    listed().into_keys().chain(IN_CLICKHOUSE.map(str::to_owned))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_the_documents_of_the_schema_ask_for_is_there() {
     let world = World::without_stream().await;

@@ -15,7 +15,7 @@ pub(crate) use chance::{chance, seeds};
 pub(crate) use clickhouse::ClickHouse;
 pub(crate) use dump::assert_same;
 pub(crate) use engine::Engine;
-pub(crate) use events::{Csr, enveloped};
+pub(crate) use events::{Csr, enveloped, event_types};
 pub(crate) use nats::Nats;
 pub(crate) use proxy::Proxy;
 pub(crate) use watch::{BLOCKED, HANDLED, before_it_is_due};

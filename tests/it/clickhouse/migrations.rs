@@ -29,7 +29,7 @@ fn all_the_way_down_and_up_again_gives_the_same_schema() {
     let clickhouse = ClickHouse::new().migrated();
     let whole = schema(&clickhouse);
     let all = compiled_in().len();
-    assert!(whole.len() > all, "{whole:?}");
+    assert!(whole.len() >= all, "{whole:?}");
     let ledger = clickhouse.rows("select version, description from schema_migrations order by version");
     assert_eq!(ledger.len(), all);
     assert_eq!(ledger[0], serde_json::json!({"version": 1, "description": "create events raw"}));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::periods::{assert_periods, campaign, found, placement};
-use super::{dated, feedback, hours, score, snapshot};
+use super::{dated, feedback, hours, milestone, score, skill_share, snapshot};
 use crate::support::{Csr, World};
 
 /// What two people of one company do in the first quarter of 2026, and one score in the quarter before.
@@ -28,12 +28,8 @@ fn events(csr: &mut Csr, [one, two]: [Uuid; 2], company: Uuid) -> Vec<Value> {
     ];
     events[7]["data"]["durationMinutes"] = json!(75);
     events[12]["data"]["dimension"] = json!("lang_level_proxy");
-    let share = json!({"sessionId": csr.id(), "skillId": 1, "skillName": "s", "teacherId": two, "learnerId": one,
-        "matchId": matched, "format": "online", "durationMinutes": 45, "completedAt": "2026-02-01T00:00:00Z"});
-    events.push(csr.event("buddy.skill_share.completed", share));
-    let milestone = json!({"milestoneId": 1, "userId": one, "milestoneTitle": "t", "milestoneCategory": "impact",
-        "reachedAt": "2026-02-05T00:00:00Z", "points": 5});
-    events.push(csr.event("buddy.milestone.reached", milestone));
+    events.push(skill_share(csr, [two, one], matched, "2026-02-01T00:00:00Z"));
+    events.push(milestone(csr, one, "2026-02-05T00:00:00Z"));
     events
 }
 

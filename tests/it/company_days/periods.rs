@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::evidence::assert_evidence;
 use super::quarters::{Quarters, quarters};
-use super::random::{corrections, documents, known, message, moves};
+use super::random::{corrections, documents, known, message, moves, take_some};
 use super::{assert_counted, dated, hours, snapshot};
 use crate::support::{Csr, World, assert_same, chance, seeds};
 
@@ -107,14 +107,7 @@ async fn quarters_and_evidence_are_counted_the_same_in_any_order() {
         log.shuffle(&mut chance);
         let mut done = 0;
         while done < log.len() {
-            let next = (done + chance.random_range(100..=500)).min(log.len());
-            world.publish(&log[done..next]).await;
-            done = next;
-            let workers = chance.random_range(1..=4).to_string();
-            let batch = [1, 7, 100, 1000].choose(&mut chance).expect("a size").to_string();
-            eprintln!("{done} of {} messages, {workers} workers, batches of {batch}", log.len());
-            let summary = world.drain(&["--workers", &workers, "--batch", &batch]);
-            assert_eq!(summary["dead_letters"], 0, "{summary}");
+            done += take_some(&world, &mut chance, &log[done..], 100..=500).await;
             assert_periods(&world, &documents(&log[..done])).await;
         }
         assert_counted(&world, &all).await;

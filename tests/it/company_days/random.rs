@@ -1,6 +1,7 @@
 //! Generated histories in any order, by any number of workers, with people who change companies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -82,6 +83,24 @@ fn is_completion(event: &Value, session: Uuid) -> bool {
     event["type"] == "kintell.session.completed" && event["data"]["sessionId"] == json!(session)
 }
 
+/// Publishes some of what is left of a log and takes it in, with any number of workers and batches of any size; gives how
+/// many messages these were.
+pub(super) async fn take_some(
+    world: &World,
+    chance: &mut StdRng,
+    left: &[(String, Vec<u8>)],
+    sizes: RangeInclusive<usize>,
+) -> usize {
+    let some = chance.random_range(sizes).min(left.len());
+    world.publish(&left[..some]).await;
+    let workers = chance.random_range(1..=4).to_string();
+    let batch = [1, 7, 100, 1000].choose(chance).expect("a size").to_string();
+    eprintln!("{some} of {} messages, {workers} workers, batches of {batch}", left.len());
+    let summary = world.drain(&["--workers", &workers, "--batch", &batch]);
+    assert_eq!(summary["dead_letters"], 0, "{summary}");
+    some
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn company_days_are_counted_the_same_in_any_order() {
     for seed in seeds(3) {
@@ -97,14 +116,7 @@ async fn company_days_are_counted_the_same_in_any_order() {
         log.shuffle(&mut chance);
         let mut done = 0;
         while done < log.len() {
-            let next = (done + chance.random_range(1..=400)).min(log.len());
-            world.publish(&log[done..next]).await;
-            done = next;
-            let workers = chance.random_range(1..=4).to_string();
-            let batch = [1, 7, 100, 1000].choose(&mut chance).expect("a size").to_string();
-            eprintln!("{done} of {} messages, {workers} workers, batches of {batch}", log.len());
-            let summary = world.drain(&["--workers", &workers, "--batch", &batch]);
-            assert_eq!(summary["dead_letters"], 0, "{summary}");
+            done += take_some(&world, &mut chance, &log[done..], 1..=400).await;
             // What waits counts nothing, here and there.
             assert_counted(&world, &documents(&log[..done])).await;
         }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{assert_counted, dated, enrollment, feedback, found, hours, rows_of, score, snapshot};
+use super::{
+    assert_counted, dated, enrollment, feedback, found, hours, milestone, rows_of, score, skill_share, snapshot,
+};
 use crate::support::{Csr, World};
 
 /// Events, and the rows of the two companies that they make.
@@ -31,12 +33,8 @@ fn events(csr: &mut Csr, [one, two]: [Uuid; 2], [first, second]: [Uuid; 2]) -> V
     let attended = json!({"eventId": csr.id(), "userId": two, "eventTitle": "t", "eventType": "social",
         "eventFormat": "online", "attendedAt": "2026-03-06T00:00:00Z"});
     events.push(csr.event("buddy.event.attended", attended));
-    let share = json!({"sessionId": csr.id(), "skillId": 1, "skillName": "s", "teacherId": one, "learnerId": two,
-        "matchId": matched, "format": "online", "durationMinutes": 45, "completedAt": "2026-03-07T00:00:00Z"});
-    events.push(csr.event("buddy.skill_share.completed", share));
-    let milestone = json!({"milestoneId": 1, "userId": one, "milestoneTitle": "t", "milestoneCategory": "impact",
-        "reachedAt": "2026-03-08T00:00:00Z", "points": 5});
-    events.push(csr.event("buddy.milestone.reached", milestone));
+    events.push(skill_share(csr, [one, two], matched, "2026-03-07T00:00:00Z"));
+    events.push(milestone(csr, one, "2026-03-08T00:00:00Z"));
     events
 }
 

@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Ids in the store and in ClickHouse are the same, and so are raw events and sums, counted without the binary.
-    pub(super) async fn is_all_there(&self) {
+    pub(crate) async fn is_all_there(&self) {
         let stored: Vec<String> = self
             .rows("select position || ' ' || event_id as id from event_log order by position")
             .await

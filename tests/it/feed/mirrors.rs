@@ -66,7 +66,8 @@ async fn months_are_sums_of_days_and_few_companies_are_no_benchmark() {
     let clickhouse = world.analytics();
     let days = "select company_id, campaign_id, program_id, substring(toString(day), 1, 7) as of,
             sum(minutes), sum(matches), sum(rating_count)
-        from metrics_daily final group by company_id, campaign_id, program_id, of order by company_id, campaign_id, program_id, of";
+        from metrics_daily final where minutes + sroi_weight + rating_count + score_count + enrolled_people > 0
+        group by company_id, campaign_id, program_id, of order by company_id, campaign_id, program_id, of";
     let months = "select company_id, campaign_id, program_id, substring(toString(month), 1, 7) as of,
             minutes, matches, rating_count
         from metrics_monthly order by company_id, campaign_id, program_id, of";

@@ -9,17 +9,17 @@ use uuid::Uuid;
 
 use crate::support::World;
 
-pub(super) const MILESTONE: &str = "orchestration.journey.milestone.reached";
+pub(crate) const MILESTONE: &str = "orchestration.journey.milestone.reached";
 pub(super) const PROFILE: &str = "orchestration.profile.updated";
 pub(super) const UNPUBLISHED: &str = "select count(*) from outbox where published_at is null";
 
 /// A message of our own in the stream.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Its `Nats-Msg-Id`.
-    pub(super) id: Uuid,
-    pub(super) subject: String,
-    pub(super) document: Value,
+    pub(crate) id: Uuid,
+    pub(crate) subject: String,
+    pub(crate) document: Value,
 }
 
 /// All of them, in the order of the stream.
@@ -54,7 +54,7 @@ pub(super) async fn all(world: &World) -> Vec<Told> {
 
 /// Every row of the outbox has exactly one message, in which there is what the row holds; and nothing else was told.
 /// The last that was told of a person's flag is what the table says.
-pub(super) async fn all_told_once(world: &World) -> Vec<Told> {
+pub(crate) async fn all_told_once(world: &World) -> Vec<Told> {
     let told = all(world).await;
     let mut rows = BTreeMap::new();
     for row in world.rows("select event_id, subject, payload, published_at from outbox").await {

@@ -1,5 +1,7 @@
 //! Events as the platform's publishers send them, with everything that a test does not care about filled in.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -7,6 +9,14 @@ use uuid::Uuid;
 /// The nested envelope, the most common one on the wire.
 pub(crate) fn enveloped(event_type: &str, id: Uuid, at: &str, data: Value) -> Value {
     json!({"type": event_type, "data": data, "metadata": {"id": id, "version": "v1", "timestamp": at}})
+}
+
+/// All types that there are contracts for.
+pub(crate) fn event_types() -> BTreeSet<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/streams/csr/events");
+    let files = std::fs::read_dir(folder).expect("the folder of contracts");
+    let names = files.map(|file| file.expect("a file").file_name().into_string().expect("a name"));
+    names.filter_map(|name| name.strip_suffix(".schema.json").map(str::to_owned)).collect()
 }
 
 /// Makes events that happen one minute after the other, with ids counted up from a number of the test's.
