@@ -16,5 +16,5 @@ pub(crate) use compile::takes_batches;
 pub use declare::{Declaration, Imports};
 pub use fault::Fault;
 pub use recognise::{recognise, unknown_columns};
-pub use row::{Batch, Made, batch_event, batch_id, make};
+pub use row::{Batch, Made, batch_event, batch_event_id, batch_id, make};
 pub use table::{Row, Table, repeated};

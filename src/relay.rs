@@ -90,7 +90,8 @@ impl Relay {
 async fn publish(connection: &mut Connection, source: &Source, events: &[Unpublished]) -> Result<usize, RelayError> {
     let mut answers = Vec::with_capacity(events.len());
     for event in events {
-        answers.push((event.position, source.publish(event.event_id, &event.subject, &event.payload).await?));
+        answers
+            .push((event.position, source.publish(&event.event_id.to_string(), &event.subject, &event.payload).await?));
     }
     let mut arrived = Vec::with_capacity(answers.len());
     let mut failure = None;

@@ -12,7 +12,6 @@ use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::jetstream::{self, Context, Message as Delivery};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, StreamExt as _};
-use uuid::Uuid;
 
 use crate::batch::Batch;
 use crate::domain::Domain;
@@ -183,13 +182,13 @@ impl Source {
         self.standing().await.map(|standing| standing.pending + standing.unacknowledged == 0)
     }
 
-    /// Sends an event of our own to the stream, under its id, by which the stream knows it if it is sent again.
+    /// Sends an event to the stream, under an id by which the stream knows it for some time if it is sent again.
     ///
     /// # Errors
     /// When the connection is gone.
-    pub async fn publish(&self, id: Uuid, subject: &str, payload: &str) -> Result<Publication, Error> {
+    pub async fn publish(&self, message_id: &str, subject: &str, payload: &str) -> Result<Publication, Error> {
         let mut headers = async_nats::HeaderMap::new();
-        headers.insert("Nats-Msg-Id", id.to_string());
+        headers.insert("Nats-Msg-Id", message_id);
         let sending =
             self.context.publish_with_headers(subject.to_owned(), headers, payload.to_owned().into_bytes().into());
         match tokio::time::timeout(Duration::from_secs(REQUEST_SECONDS_MAX), sending).await {

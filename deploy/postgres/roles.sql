@@ -30,8 +30,9 @@ grant delete on waiting_events, handled_sequences, program_enrollments, journey_
 revoke insert, update on _sqlx_migrations from milepost_writer;
 -- What tells of the past is added to and never changed.
 revoke update on audit_logs, dead_letter_verdicts, duplicate_messages from milepost_writer;
--- What was taken is remembered by a function that prunes claims, and by whoever archives; the service reads it.
-revoke insert, update on event_ids, event_archives from milepost_writer;
+-- What was taken is remembered by a function that prunes claims, and by whoever archives, what was in the way of a merge by
+-- the function that merges; the service reads it.
+revoke insert, update on event_ids, event_archives, identity_merge_losses from milepost_writer;
 -- Reading them too: the feed looks how far positions and versions have been given out.
 grant usage, select on all sequences in schema public to milepost_writer;
 grant execute on all functions in schema public to milepost_writer;

@@ -147,6 +147,7 @@ comment on function apply_identity is 'Resolves an identity event to a person an
 
 drop function merge_people(regclass, uuid, uuid);
 drop index identity_conflicts_user_id_idx;
+drop table identity_merge_losses;
 drop table identity_merges;
 alter table user_emails drop column derived_user_id;
 

@@ -23,21 +23,53 @@ comment on column identity_merges.gone is 'Id of the row that is no more';
 comment on column identity_merges.stays is 'Id of the row that took its place, as it was then';
 comment on column identity_merges.event_id is 'The event by which it became known';
 
+-- Other services may keep tables in the same database. Where such a table has room for one row of a person and both have
+-- one, theirs cannot stay, as nobody has its id any more; it follows from no event, so nobody could make it anew; and an
+-- error would stop the stream until somebody deletes it by hand, one of the two, not knowing better. So it is taken out
+-- and kept here.
+create table identity_merge_losses (
+    id         bigint      generated always as identity primary key,
+    gone       uuid        not null,
+    stays      uuid        not null,
+    relation   text        not null,
+    content    jsonb       not null,
+    created_at timestamptz not null default now()
+);
+
+comment on table identity_merge_losses is 'Rows of tables that are not Milepost''s, taken out because the person has a row there already. Put back by hand what matters, then delete';
+comment on column identity_merge_losses.gone is 'Id of the row of users that is no more';
+comment on column identity_merge_losses.stays is 'Id of the row that took its place, as it was then';
+comment on column identity_merge_losses.relation is 'Schema and table from which the row was taken';
+comment on column identity_merge_losses.content is 'PII. The row, as it was';
+
 create index identity_conflicts_user_id_idx on identity_conflicts (user_id);
 
--- Both rows are locked. Foreign keys are found in the catalog, so that a table that is added later needs no mention here.
+-- Both rows are locked. Foreign keys are found in the catalog, so that rows of every table follow the person. Where a row
+-- is in the way of another one, it goes: from the tables that are listed here, whose rows follow from events; from any
+-- other (also one of Milepost's that nobody has listed yet) it is kept in identity_merge_losses.
 -- With the owner's rights, because the service may delete almost nothing; `people` names the table, which may be that of a
 -- rebuild. Returns keys of company_days to look at again.
 create function merge_people(people regclass, gone uuid, stays uuid) returns setof text
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+    own constant text[] := array[
+        'buddy_events', 'buddy_matches', 'company_day_parts', 'company_memberships', 'company_people',
+        'company_users', 'consents', 'dsar_requests', 'enrollment_report_people', 'enrollment_reports',
+        'evidence_ledger', 'external_id_mappings', 'journey_facts', 'journey_facts_merged', 'journey_facts_staged',
+        'journey_flags', 'journey_milestones', 'journey_timers', 'kintell_session_people', 'kintell_sessions',
+        'learning_progress', 'learning_reports', 'outbox', 'outcome_scores', 'outcome_scores_quarterly',
+        'placement_people', 'placements', 'program_enrollments', 'safety_flags', 'user_emails', 'user_external_ids',
+        'volunteering', 'volunteering_people'];
     home text;
     reference record;
     clash record;
+    clashing text;
 begin
+    -- Whoever may call this names a table: nothing else than one that the owner of this function made for people.
     select nspname into home
     from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-    where pg_class.oid = people and relname = 'users' and pg_has_role(current_user, relowner, 'usage');
+    where pg_class.oid = people and relname = 'users' and relkind = 'r'
+      and nspname in ('public', 'milepost_next', 'milepost_previous') and pg_get_userbyid(relowner) = current_user;
     if home is null then
         raise insufficient_privilege using message = format('%s is no table of people', people);
     end if;
@@ -77,8 +109,12 @@ begin
     using gone, stays;
 
     for reference in
-        select conrelid::regclass as "table", conrelid, attname as "column", attnum
-        from pg_constraint join pg_attribute on attrelid = conrelid and attnum = conkey[1]
+        select conrelid::regclass as "table", conrelid, attname as "column", attnum,
+            nspname = home and relname = any (own) as is_own, format('%s.%s', nspname, relname) as name
+        from pg_constraint
+        join pg_attribute on attrelid = conrelid and attnum = conkey[1]
+        join pg_class on pg_class.oid = conrelid
+        join pg_namespace on pg_namespace.oid = relnamespace
         where contype = 'f' and confrelid = people and conparentid = 0
         order by conrelid::regclass::text, attname
     loop
@@ -95,11 +131,19 @@ begin
             where indrelid = reference.conrelid and indisunique and indexprs is null
               and reference.attnum = any ((indkey::int2[])[0:indnkeyatts - 1])
         loop
-            execute format(
+            clashing := format(
                 'delete from %1$s as old where old.%2$I = $1 and (%3$s)
                    and exists (select from %1$s as kept where kept.%2$I = $2 and (%3$s) %4$s)',
-                reference."table", reference."column", coalesce(clash.predicate, 'true'), clash.others)
-            using gone, stays;
+                reference."table", reference."column", coalesce(clash.predicate, 'true'), clash.others);
+            -- A rebuild, which has tables of ours only, writes nothing else.
+            if reference.is_own then
+                execute clashing using gone, stays;
+            else
+                execute 'with taken as (' || clashing || ' returning to_jsonb(old) as content)
+                         insert into public.identity_merge_losses (gone, stays, relation, content)
+                         select $1, $2, $3, content from taken'
+                using gone, stays, reference.name;
+            end if;
         end loop;
         execute format('update %1$s set %2$I = $2 where %2$I = $1', reference."table", reference."column")
         using gone, stays;
@@ -113,6 +157,9 @@ $$;
 
 comment on function merge_people is 'Makes one row of users take the place of another, in every table; returns keys of company_days that are to be derived';
 
+-- Whoever may call it is granted that by roles.sql.
+revoke execute on function merge_people from public;
+
 -- Its rows of identities without a company were prefixed with the nil UUID.
 update external_id_mappings set external_id = substr(external_id, 38)
 where external_id like '00000000-0000-0000-0000-000000000000:%';
@@ -120,6 +167,16 @@ where external_id like '00000000-0000-0000-0000-000000000000:%';
 -- Somebody whom no company tells of belongs to none. That says nothing against a company that told of them before.
 alter table company_memberships alter column company_id drop not null;
 update company_memberships set company_id = null where company_id = '00000000-0000-0000-0000-000000000000';
+
+-- Nor does that make a company. (Other events name it, too: then something refers to its row, which stays.)
+delete from company_users where company_id = '00000000-0000-0000-0000-000000000000';
+do $$
+begin
+    delete from companies where id = '00000000-0000-0000-0000-000000000000' and name = '';
+exception when foreign_key_violation then
+    null;
+end
+$$;
 
 comment on column company_memberships.company_id is 'Null where the snapshot names no company: then it changes nothing about where they belong';
 

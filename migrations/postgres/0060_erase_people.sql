@@ -56,6 +56,10 @@ begin
     execute format('delete from %I.external_id_mappings where user_id = $1', home) using person;
     execute format('delete from %I.company_users where user_id = $1', home) using person;
     execute format('delete from %I.identity_conflicts where user_id = $1', home) using person;
+    -- Rows of other services that were in the way of a merge may say anything.
+    if to_regclass(format('%I.identity_merge_losses', home)) is not null then
+        execute format('delete from %I.identity_merge_losses where $1 in (gone, stays)', home) using person;
+    end if;
     -- What they were answered, which no event tells and no rebuild has.
     if to_regclass(format('%I.api_request_deduplication', home)) is not null then
         execute format('delete from %I.api_request_deduplication where user_id = $1', home) using person;

@@ -34,7 +34,7 @@ impl Content {
     }
 
     fn sha256(self) -> String {
-        self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:x}", self.hash.finalize())
     }
 }
 

@@ -21,8 +21,10 @@ use super::audited::audited;
 use super::{Settings, print};
 use crate::domain::Domain;
 use crate::error::Failure;
+use crate::import::batch_event_id;
 use crate::retry::Pause;
 use crate::store::audit_logs::Change;
+use crate::store::imports::First;
 use crate::store::{Connection, Store};
 use check::Checked;
 
@@ -113,7 +115,7 @@ async fn publish(
     connection: &mut Connection,
     checked: &Checked,
 ) -> Result<BTreeMap<usize, u64>, Failure> {
-    let imported_at = imported_at(connection, checked).await?;
+    let imported_at = imported_at(domain, connection, checked).await?;
     if !checked.has_news(domain, connection, &imported_at).await? {
         return Ok(BTreeMap::new());
     }
@@ -133,10 +135,21 @@ async fn publish(
     audited(store, &settings.operator(), &Change::of("import", "event_log", details), sending, tell).await
 }
 
-/// The moment of the first import of each file, which the event about the file tells: now, if this is it.
-async fn imported_at(connection: &mut Connection, checked: &Checked) -> Result<BTreeMap<Uuid, DateTime<Utc>>, Failure> {
-    let batches: Vec<Uuid> = checked.files.iter().map(|file| file.batch.id).collect();
-    let earlier = connection.first_imported(&batches).await?;
+/// The moment of the first import of each file, which the event about the file tells: now, if this is it. A file of which
+/// it was told, and is not known any more when, is none of these: it is not told of again.
+async fn imported_at(
+    domain: &Domain,
+    connection: &mut Connection,
+    checked: &Checked,
+) -> Result<BTreeMap<Uuid, DateTime<Utc>>, Failure> {
+    let batches = || checked.files.iter().map(|file| file.batch.id);
+    let files = batches().filter_map(|batch| Some((batch, batch_event_id(domain, batch)?))).collect();
+    let earlier = connection.first_imports(&files).await?;
     let now = Utc::now().trunc_subsecs(6);
-    Ok(batches.into_iter().map(|batch| (batch, earlier.get(&batch).copied().unwrap_or(now))).collect())
+    let at = |batch: Uuid| match earlier.get(&batch) {
+        None => Some((batch, now)),
+        Some(First::At(moment)) => Some((batch, *moment)),
+        Some(First::Forgotten) => None,
+    };
+    Ok(batches().filter_map(at).collect())
 }

@@ -1,15 +1,17 @@
 //! Reading `imports/<entity>.toml`: strict keys, and everything checked against the contracts before the first file.
 
+mod check;
+mod written;
+
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
-use serde_json::Value;
 
 use super::convert::{Conversion, Kind};
 use super::declare::{Column, Condition, Declaration, Origin, Template};
 use super::header::snake;
 use crate::contract::{Contract, Shape};
+use written::{ColumnTable, ConditionTable, EventTable, File, FullOrigin, OriginTable};
 
 /// The fields of the event that tells of a whole file.
 const BATCH_FIELDS: [&str; 6] = ["batchId", "entity", "source", "sha256", "rowCount", "importedAt"];
@@ -31,76 +33,6 @@ pub(crate) fn takes_batches(contract: &Contract) -> Result<(), String> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    source: String,
-    columns: BTreeMap<String, ColumnTable>,
-    events: Vec<EventTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ColumnTable {
-    #[serde(rename = "as")]
-    kind: Kind,
-    of: Option<Kind>,
-    from: Option<[Decimal; 2]>,
-    #[serde(default)]
-    also: Vec<String>,
-    #[serde(default)]
-    required: bool,
-    #[serde(default)]
-    words: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EventTable {
-    #[serde(rename = "type")]
-    event_type: String,
-    #[serde(default = "first_version")]
-    version: String,
-    id: Vec<String>,
-    time: Option<String>,
-    #[serde(default)]
-    when: Vec<ConditionTable>,
-    #[serde(default)]
-    provides: BTreeMap<String, String>,
-    data: BTreeMap<String, OriginTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConditionTable {
-    has: Option<String>,
-    lacks: Option<String>,
-    column: Option<String>,
-    is: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OriginTable {
-    Column(String),
-    Full(FullOrigin),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FullOrigin {
-    #[serde(default)]
-    from: Vec<String>,
-    #[serde(default)]
-    words: BTreeMap<String, String>,
-    default: Option<Value>,
-    days: Option<[String; 2]>,
-}
-
-fn first_version() -> String {
-    "v1".to_owned()
-}
-
 impl Declaration {
     /// Compiles a file. Entities are the names of `stream.toml`, in its order.
     ///
@@ -119,7 +51,7 @@ impl Declaration {
         }
         let mut columns: Vec<Column> =
             file.columns.into_iter().map(|(name, table)| column(name, table, &mut faults)).collect();
-        check_spellings(&columns, &mut faults);
+        check::spellings(&columns, &mut faults);
         let mut templates = Vec::new();
         for event in file.events {
             let place = format!("event {}", event.event_type);
@@ -161,17 +93,6 @@ fn column(name: String, table: ColumnTable, faults: &mut Vec<String>) -> Column 
     Column { name, also, conversion, is_required: required, words, is_personal: false }
 }
 
-fn check_spellings(columns: &[Column], faults: &mut Vec<String>) {
-    let mut owners: BTreeMap<&String, &String> = BTreeMap::new();
-    for column in columns {
-        for spelling in column.also.iter().chain([&column.name]) {
-            if let Some(other) = owners.insert(spelling, &column.name) {
-                faults.push(format!("column {}: {other} has the name {spelling:?} too", column.name));
-            }
-        }
-    }
-}
-
 fn template(
     event: EventTable,
     contracts: &[Contract],
@@ -193,8 +114,8 @@ fn template(
         provides: provided(event.provides, contract, entities, faults),
         fields: event.data.into_iter().map(|(field, table)| (split(&field), origin(table))).collect(),
     };
-    check_columns(&template, columns, faults);
-    check_fields(&template, contract, faults);
+    check::columns(&template, columns, faults);
+    check::fields(&template, contract, faults);
     Some(template)
 }
 
@@ -239,44 +160,6 @@ fn provided(
         }
     }
     provided
-}
-
-fn check_columns(template: &Template, columns: &[Column], faults: &mut Vec<String>) {
-    let known =
-        |name: &str| columns.iter().any(|column| column.name == name && column.conversion.kind != Kind::Ignored);
-    let conditions = template.when.iter().map(|condition| match condition {
-        Condition::Has(name) | Condition::Lacks(name) | Condition::Is(name, _) => name,
-    });
-    let origins =
-        template.fields.iter().flat_map(|(_, origin)| origin.columns.iter().chain(origin.days.iter().flatten()));
-    for name in conditions.chain(origins).filter(|name| !known(name)) {
-        faults.push(format!("there is no column {name:?} that can be used"));
-    }
-}
-
-fn check_fields(template: &Template, contract: &Contract, faults: &mut Vec<String>) {
-    for (path, origin) in &template.fields {
-        let name = path.join(".");
-        match (contract.place(path), &origin.default) {
-            (None, _) => faults.push(format!("data: its contract has no field {name:?}")),
-            (Some(place), Some(default)) if !place.fits(&mut default.clone()) => {
-                faults.push(format!("data: the default of {name:?} does not fit its contract"));
-            }
-            _ => {}
-        }
-    }
-    let filled = |name: &String| template.fields.iter().any(|(path, _)| path.first() == Some(name));
-    if let Shape::Object { required, .. } = &contract.shape {
-        faults.extend(required.iter().filter(|name| !filled(name)).map(|name| format!("data: {name:?} is required")));
-    }
-    if template.id.is_empty() {
-        faults.push("id: name the fields that tell it from all others of its type".to_owned());
-    }
-    for name in template.id.iter().chain(template.provides.iter().map(|(_, field)| field)).chain([&template.time]) {
-        if !filled(name) {
-            faults.push(format!("id, time and provides name fields of data: {name:?} is none"));
-        }
-    }
 }
 
 /// A column is personal where a field is that it fills.

@@ -72,7 +72,14 @@ pub fn make(domain: &Domain, declaration: &Declaration, row: &Row, batch: Uuid) 
     }
 }
 
-/// The event that tells of a whole file.
+/// The id of the event that tells of a whole file, if the domain declares one.
+#[must_use]
+pub fn batch_event_id(domain: &Domain, batch: Uuid) -> Option<Uuid> {
+    let contract = &domain.contracts[domain.imports.batch?];
+    Some(derived_id(&format!("milepost:import:{}:{batch}", contract.event_type)))
+}
+
+/// The event that tells of a whole file; its timestamp is when the file was imported.
 ///
 /// # Errors
 /// When the domain declares none that takes it.
@@ -81,7 +88,7 @@ pub fn batch_event(domain: &Domain, batch: &Batch, imported_at: DateTime<Utc>) -
     let at = instant::canonical(imported_at);
     let data = json!({"batchId": batch.id, "entity": batch.entity, "source": batch.source, "sha256": batch.sha256,
         "rowCount": batch.rows, "importedAt": at});
-    let id = derived_id(&format!("milepost:import:{}:{}", contract.event_type, batch.id));
+    let id = batch_event_id(domain, batch.id)?;
     read(domain, contract, id, &at, data, batch.id).ok().map(|(event, payload)| Made {
         event,
         payload,

@@ -27,6 +27,15 @@ pub(crate) struct Candidate {
     pub(crate) content_hash: Uuid,
 }
 
+/// An earlier import of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum First {
+    /// Then.
+    At(DateTime<Utc>),
+    /// It was told, and nothing says any more when: its month was dropped, and the audit log is not that of then.
+    Forgotten,
+}
+
 /// What is known of events that were taken before.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
@@ -47,19 +56,52 @@ impl Connection {
         .await
     }
 
-    /// When files were first imported: the event about a file says the same each time.
-    pub(crate) async fn first_imported(&mut self, batches: &[Uuid]) -> Result<HashMap<Uuid, DateTime<Utc>>, Error> {
-        let rows: Vec<(Uuid, DateTime<Utc>)> = sqlx::query_as(
-            "select batch.key::uuid, min(batch.value::timestamptz)
-             from audit_logs cross join lateral jsonb_each_text(metadata->'batches') as batch (key, value)
-             where action = 'import' and jsonb_typeof(metadata->'batches') = 'object' and batch.key::uuid = any($1)
-             group by 1",
+    /// What is known of earlier imports of files, given the id of the event about each: that event says the same each time.
+    pub(crate) async fn first_imports(&mut self, files: &HashMap<Uuid, Uuid>) -> Result<HashMap<Uuid, First>, Error> {
+        let events: Vec<Uuid> = files.values().copied().collect();
+        let stored: HashMap<Uuid, DateTime<Utc>> = self.stored_at(&events).await?.into_iter().collect();
+        let candidate = |id: &Uuid| Candidate { id: *id, timestamp: DateTime::UNIX_EPOCH, content_hash: Uuid::nil() };
+        let candidates: Vec<Candidate> = events.iter().map(candidate).collect();
+        let taken: HashSet<Uuid> = self.hashes(&candidates).await?.into_iter().map(|(id, _)| id).collect();
+        let written = self.written_at(files.keys().copied()).await?;
+        let first = |(file, event): (&Uuid, &Uuid)| {
+            let at = stored.get(event).or_else(|| written.get(file)).copied().map(First::At);
+            Some((*file, at.or_else(|| taken.contains(event).then_some(First::Forgotten))?))
+        };
+        Ok(files.iter().filter_map(first).collect())
+    }
+
+    async fn stored_at(&mut self, events: &[Uuid]) -> Result<Vec<(Uuid, DateTime<Utc>)>, Error> {
+        let sql = format!("select event_id, \"timestamp\" from {} where event_id = any($1)", self.domain.event_log);
+        sqlx::query_as(AssertSqlSafe(sql))
+            .bind(events)
+            .fetch_all(&mut self.pg)
+            .await
+            .map_err(|error| Error::classify("look up events about files", error))
+    }
+
+    /// What the audit log says of these files: before the event is stored, nothing else does. Others write there, too, and
+    /// may have anything under our names.
+    async fn written_at(&mut self, files: impl Iterator<Item = Uuid>) -> Result<HashMap<Uuid, DateTime<Utc>>, Error> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "select batch.key, batch.value
+             from audit_logs
+             cross join lateral jsonb_each_text(
+                 case when jsonb_typeof(metadata->'batches') = 'object' then metadata->'batches' end) as batch (key, value)
+             where action = 'import' and batch.key = any($1) and batch.value is not null",
         )
-        .bind(batches)
+        .bind(files.map(|file| file.to_string()).collect::<Vec<_>>())
         .fetch_all(&mut self.pg)
         .await
         .map_err(|error| Error::classify("look up earlier imports", error))?;
-        Ok(rows.into_iter().collect())
+        let mut first: HashMap<Uuid, DateTime<Utc>> = HashMap::new();
+        for (file, at) in rows {
+            if let (Ok(file), Ok(at)) = (file.parse(), at.parse()) {
+                let known = first.entry(file).or_insert(at);
+                *known = at.min(*known);
+            }
+        }
+        Ok(first)
     }
 
     /// Which of these rows are not there.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::support::{BLOCKED, Csr, World, chance, eventually, seeds};
 
+mod guarded; // what a merge may touch
 mod merging; // two rows that turn out to be one person
 mod random; // random snapshots in random orders, against a naive union of names
 

@@ -93,3 +93,53 @@ async fn an_import_says_who_made_it_and_each_file_once_when_it_was_first_importe
     assert_eq!(world.rows(audit).await, [both.clone(), both].concat());
     assert!(!world.rows("select * from audit_logs").await.iter().any(|row| row.to_string().contains("example.org")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_corrected_before_it_was_handled_is_a_conflict_that_can_be_seen() {
+    let world = World::new().await;
+    for (name, published) in [("Ada", 2), ("Adah", 4)] {
+        let row = json!({"id": files::ADA, "email": "ada@example.org", "firstName": name,
+            "updatedAt": "2025-11-01T00:00:00Z"});
+        let file = files::write(&world, "people.jsonl", row.to_string().as_bytes());
+        let (code, summary, said) = import(&world, &[&file]);
+        assert_eq!((code, &summary["published"]), (Some(0), &json!(1)), "{said}");
+        assert_eq!(messages(&world).await, published, "the row and the file");
+    }
+    assert_eq!(world.drain(&[])["applied"], 3);
+    let letters: Vec<Value> = world.dead_letters().into_iter().map(|letter| letter["reason"].clone()).collect();
+    assert_eq!(letters, ["id_conflict"]);
+    assert_eq!(world.rows("select first_name from users").await, [json!({"first_name": "Ada"})]);
+    world.prove();
+}
+
+/// The audit log is a table of the platform: others write into it, and it may not be that of the first import.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_told_of_once_whatever_the_audit_log_says() {
+    let world = World::new().await;
+    let files = write_all(&world, Format::Csv);
+    let users = files[0].as_str();
+    world
+        .execute(
+            "insert into audit_logs (action, resource_type, metadata) values
+                 ('import', 'holidays', '{\"batches\": {\"spring\": \"2026\", \"10000000-0000-4000-8000-000000000001\": 7}}'),
+                 ('import', 'holidays', '{\"batches\": [1]}')",
+        )
+        .await;
+    let (code, _, said) = import(&world, &[users]);
+    assert_eq!(code, Some(0), "{said}");
+    world.drain(&[]);
+    let before = messages(&world).await;
+    world.execute("delete from audit_logs where resource_type <> 'holidays'").await;
+    let again = |why: &str| {
+        let (code, summary, said) = import(&world, &[users]);
+        assert_eq!((code, &summary["published"]), (Some(0), &json!(0)), "{why}: {said}");
+    };
+    again("the event store says when");
+    assert_eq!(messages(&world).await, before);
+    // As if its month had been archived and dropped: the id is all that is left.
+    world.execute("delete from event_log where event_type = 'buddy.import.batch'").await;
+    again("nobody says when, and it was told");
+    assert_eq!(messages(&world).await, before);
+    world.drain(&[]);
+    assert!(world.dead_letters().is_empty());
+}

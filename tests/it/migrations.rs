@@ -115,6 +115,45 @@ async fn foreign_keys_to_people_follow_them_and_each_foreign_key_has_an_index() 
     assert!(world.number(&format!("select count(*) {keys}")).await > 20);
 }
 
+/// They do what whoever calls them has no right to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_may_call_functions_with_the_owners_rights_but_those_who_are_granted_it() {
+    let world = World::without_stream().await;
+    let ours = "from pg_proc where prosecdef and pronamespace = 'public'::regnamespace";
+    assert!(world.number(&format!("select count(*) {ours}")).await >= 4);
+    let open = format!("select proname {ours} and has_function_privilege('public', oid, 'execute')");
+    assert_eq!(world.rows(&open).await, Vec::<serde_json::Value>::new());
+}
+
+/// Before 0058, people of no company were in one.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_of_no_company_are_in_none_after_an_upgrade() {
+    let world = World::without_stream().await;
+    let steps = statuses(&world);
+    let since = steps.iter().filter(|(_, step)| number(step) >= 58).count();
+    world.succeed(&["migrate", "--down", &since.to_string()]);
+    let [nobody, known, person] = [0, 1, 2].map(Uuid::from_u128);
+    for sql in [
+        format!("insert into users (id, email) values ('{person}', 'ada@example.org')"),
+        format!("insert into companies (id) values ('{nobody}'), ('{known}')"),
+        format!(
+            "insert into company_users (company_id, user_id, joined_at)
+             select company, '{person}', now() from unnest(array['{nobody}', '{known}']::uuid[]) as company"
+        ),
+    ] {
+        world.execute(&sql).await;
+    }
+    world.succeed(&["migrate"]);
+    let left = world.rows("select company_id from company_users").await;
+    assert_eq!(left, [serde_json::json!({ "company_id": known })]);
+    assert_eq!(world.number("select count(*) from companies").await, 1);
+}
+
+/// Of a step such as `postgres 0058 merge people`.
+fn number(step: &str) -> u32 {
+    step.split_whitespace().find_map(|word| word.parse().ok()).expect("a number")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn derived_ids_are_the_same_in_sql_and_in_rust() {
     let world = World::without_stream().await;

@@ -58,7 +58,8 @@ async fn a_year_of_a_company() {
         assert_eq!(found, unusual.map(|count| json!(count)), "{name}: {summary}");
     }
     let told: BTreeSet<String> = year.types().map(str::to_owned).collect();
-    assert_eq!(told, event_types(), "every type is in the story");
+    let published = event_types().into_iter().filter(|name| name != "privacy.person.erased").collect();
+    assert_eq!(told, published, "every type that is published is in the story");
     // The talk of June cannot be mended: nobody remembers the mood.
     let letter = world.dead_letters()[0]["id"].to_string();
     world.succeed(&["dead-letters", "discard", &letter]);

@@ -20,7 +20,9 @@ const TRIES_MAX: usize = 10;
 
 /// An event that the stream has not confirmed yet.
 struct Sent {
-    id: Uuid,
+    /// What the stream knows a repetition by: the event's id and what it says, so that the same event with other content
+    /// is not dropped unseen. The pipeline has it among the dead letters then.
+    message_id: String,
     subject: String,
     payload: Bytes,
     answer: Option<Publication>,
@@ -90,7 +92,8 @@ impl Sender<'_> {
 
     async fn send(&mut self, made: Made) -> anyhow::Result<()> {
         let Made { event, payload, .. } = made;
-        let mut sent = Sent { id: event.id, subject: event.event_type, payload, answer: None };
+        let message_id = format!("{}:{}", event.id, event.content_hash.simple());
+        let mut sent = Sent { message_id, subject: event.event_type, payload, answer: None };
         sent.answer = self.transmit(&sent).await.ok();
         self.in_flight.push_back(sent);
         self.confirm_down_to(IN_FLIGHT_MAX).await
@@ -98,7 +101,7 @@ impl Sender<'_> {
 
     async fn transmit(&self, sent: &Sent) -> anyhow::Result<Publication> {
         let payload = std::str::from_utf8(&sent.payload)?;
-        Ok(self.source.publish(sent.id, &sent.subject, payload).await?)
+        Ok(self.source.publish(&sent.message_id, &sent.subject, payload).await?)
     }
 
     /// Waits for answers until so many are outstanding.

@@ -185,9 +185,14 @@ looked_at (about) as (
     select id from matches union select id from sessions union select id from ratings union select id from events
     union select id from checkins union select id from feedback union select id from scores union select id from milestones
     union select id from entries union select id from newcomers),
+-- Locked: a batch may give a part another key meanwhile (somebody gets another id, or turns out to be somebody else). Such
+-- a part is not found under the old key any more, and so is not taken away here; the batch has noted the new one. In the
+-- order of their keys, as everywhere.
 known as materialized (
     select known.about, known.measure, known.company_id, known.campaign_id, known.program_id, known.day, known.value
-    from looked_at join company_day_parts as known on known.about = looked_at.about),
+    from looked_at join company_day_parts as known on known.about = looked_at.about
+    order by known.about, known.measure, known.company_id
+    for update of known),
 removed as (
     delete from company_day_parts as part using known
     where (part.about, part.measure, part.company_id) = (known.about, known.measure, known.company_id)

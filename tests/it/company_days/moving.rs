@@ -6,7 +6,7 @@ use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::{assert_counted, enrollment, hours, rows_of, score, snapshot};
-use crate::support::{Csr, World};
+use crate::support::{BLOCKED, Csr, World};
 
 /// Publishes these after those before, and compares with the count of all of them.
 async fn tell(world: &World, told: &mut Vec<Value>, events: Vec<Value>) {
@@ -137,4 +137,35 @@ async fn what_is_committed_late_is_derived_late() {
     world.reaches("select count(*) from company_days where score_count = 1", |days| days == 1);
     assert_eq!((rows_of(&world, company).await.len(), rows_of(&world, other).await.len()), (0, 1));
     running.kill();
+}
+
+/// As a batch does that finds out, while the days are computed, that the person is somebody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gets_another_key_while_it_is_computed_is_taken_away_once() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let (person, company, gone) = (csr.id(), csr.company, csr.id());
+    let told = enrollment(&mut csr, "e", person, "buddy_program", "2026-03-01T00:00:00Z");
+    world.publish_events(&[csr.person(person), told]).await;
+    world.drain(&[]);
+    assert_eq!(rows_of(&world, company).await, ["2026-03-01 -- enrolled_people=1"]);
+
+    let mut other = world.postgres().await;
+    let mut other = other.begin().await.expect("a transaction");
+    for sql in [
+        format!("update company_day_parts set entity_id = '{gone}', person_id = null where person_id = '{person}'"),
+        format!("insert into touched_later (name, key) values ('company_days', 'gone {gone}')"),
+    ] {
+        let changed = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut *other).await.expect("a statement");
+        assert_eq!(changed.rows_affected(), 1);
+    }
+    let running = world.start(&["--only", "project"]);
+    world.publish_events(&[enrollment(&mut csr, "e", person, "buddy_program", "2026-03-02T00:00:00Z")]).await;
+    world.reaches(BLOCKED, |blocked| blocked == 1);
+    other.commit().await.expect("committed");
+    world.reaches("select count(*) from touched_later", |left| left == 0);
+    assert_eq!(rows_of(&world, company).await, ["2026-03-02 -- enrolled_people=1"]);
+    assert!(!running.log().contains("ERROR"), "{}", running.log());
+    running.kill();
+    world.is_as_rebuilt();
 }

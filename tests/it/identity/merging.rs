@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{directory, external};
 use crate::support::{BLOCKED, Csr, World, eventually};
 
-fn derived(email: &str) -> Uuid {
+pub(super) fn derived(email: &str) -> Uuid {
     derived_id(&format!("milepost:user:{email}@example.org"))
 }
 

@@ -1,5 +1,6 @@
 //! Safety flags and their reviews, in every order, and with reviewers who become known before or after them.
 
+use milepost::derived_id::derived_id;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -86,6 +87,37 @@ async fn whoever_reviewed_is_named_as_soon_as_they_are_known() {
         assert_eq!(flags, [json!({ "reviewed_by": by })], "{event}");
     }
     assert_eq!(world.number("select count(*) from users").await, 1);
+}
+
+/// A review may name whoever made it by an id that they have no more, or had before anybody asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reviewer_who_gets_another_id_is_named_whether_it_came_before_the_review_or_after() {
+    for order in orders(3) {
+        let world = World::new().await;
+        let mut csr = Csr::new();
+        let (flag, reviewer) = (csr.id(), csr.id());
+        let [first, second] = ["first", "second"].map(|name| format!("{name}@example.org"));
+        let earlier = derived_id(&format!("milepost:user:{second}"));
+        let user = json!({"externalUserId": "x", "email": second, "firstName": "A", "lastName": "B"});
+        let data = json!({"externalId": "x", "source": "okta", "companyId": csr.company, "action": "created",
+            "user": user});
+        let [mut named, mut renamed] = [csr.person(reviewer), csr.person(reviewer)];
+        (named["data"]["email"], renamed["data"]["email"]) = (json!(first), json!(second));
+        let told = [
+            reviewed(&mut csr, flag, earlier, "approved", "2026-01-02T00:00:00Z"),
+            csr.event("external.user.synced", data),
+            renamed, // the same person, as becomes known by this
+        ];
+        world.publish_events(&[raised(&mut csr, flag), named]).await;
+        for place in &order {
+            world.publish_events(std::slice::from_ref(&told[*place])).await;
+            world.drain(&[]);
+        }
+        let flags = world.rows("select reviewed_by, reviewer_ref from safety_flags").await;
+        assert_eq!(flags, [json!({"reviewed_by": reviewer, "reviewer_ref": earlier})], "{order:?}");
+        assert_eq!(world.number("select count(*) from users").await, 1);
+        world.is_as_rebuilt();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,1 @@
+grant execute on function event_log_withdraw, event_log_ensure_months, event_deduplication_prune to public;
