@@ -6,6 +6,8 @@ use async_nats::jetstream::consumer::PullConsumer;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use sqlx::Connection as _;
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::support::{BLOCKED, Csr, HANDLED, World, eventually};
 
@@ -28,6 +30,16 @@ async fn publish(world: &World, csr: &mut Csr, count: usize) -> Vec<Value> {
     people
 }
 
+/// Waits until NATS has delivered so many times.
+#[track_caller]
+fn delivered(world: &World, times: u64) {
+    block_in_place(|| {
+        eventually(&format!("{times} deliveries"), || {
+            (Handle::current().block_on(world.consumer()).delivered.consumer_sequence >= times).then_some(())
+        });
+    });
+}
+
 /// A batch that waits for another one waits longer than the stream does: its messages come again, and into it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_delivered_twice_into_one_batch_is_booked_once() {
@@ -39,11 +51,11 @@ async fn a_message_that_is_delivered_twice_into_one_batch_is_booked_once() {
     // One batch is in hand, one waits for it, one waits to wait; what comes then is not in a batch yet.
     for number in 1..=3 {
         publish(&world, &mut csr, 1).await;
-        while world.consumer().await.delivered.consumer_sequence < number {}
+        delivered(&world, number);
     }
     publish(&world, &mut csr, 50).await;
     // It comes again as long as there is room in what was asked for.
-    while world.consumer().await.delivered.consumer_sequence < 95 {}
+    delivered(&world, 95);
     holder.close().await.expect("the lock is let go");
     world.reaches(HANDLED, |handled| handled == 53);
     running.kill();

@@ -8,7 +8,7 @@ use milepost::domain::{Domain, Source};
 use milepost::event::Reason;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ const CHECKIN: &str = "buddy.checkin.completed";
 static DOMAIN: LazyLock<Domain> = LazyLock::new(|| Domain::load(&Source::BuiltIn).expect("the domain is valid"));
 
 fn runner(cases: u32) -> TestRunner {
-    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+    TestRunner::new(crate::support::cases(cases))
 }
 
 /// Any JSON value, with keys and texts of any characters.

@@ -11,7 +11,7 @@ mod role;
 mod watch;
 mod world;
 
-pub(crate) use chance::{chance, seeds};
+pub(crate) use chance::{cases, chance, seeds};
 pub(crate) use clickhouse::ClickHouse;
 pub(crate) use dump::assert_same;
 pub(crate) use engine::Engine;

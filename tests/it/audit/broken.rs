@@ -48,7 +48,10 @@ async fn a_stream_that_loses_its_end_under_a_running_service_is_not_read_any_mor
         });
     }
     assert_eq!(running.metric("milepost_audit_stream_broken", ""), 1.0);
-    assert!(running.log().contains("ERROR") && running.log().contains("lost its end"), "{}", running.log());
+    eventually("the log says it too", || {
+        let log = running.log();
+        (log.contains("ERROR") && log.contains("lost its end")).then_some(())
+    });
     let own = "insert into outbox (event_id, user_id, subject, payload)
                select gen_random_uuid(), id, 'user.profile.updated', '{}' from users limit 1";
     world.execute(own).await;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
 use super::naive::Naive;
@@ -20,8 +20,7 @@ use milepost::journey::verdict::{Verdict, evaluate, explain_flag};
 
 #[track_caller]
 fn check<S: Strategy>(cases: u32, any: S, law: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    if let Err(error) = TestRunner::new(config).run(&any, law) {
+    if let Err(error) = TestRunner::new(crate::support::cases(cases)).run(&any, law) {
         panic!("{error}");
     }
 }

@@ -4,7 +4,7 @@
 use milepost::contract::Contract;
 use milepost::{envelope, instant};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use serde_json::{Map, Value, json};
 
 /// Every contract: its file name, its schema, and its text.
@@ -163,8 +163,7 @@ fn both_accept_or_both_refuse() {
         let contract = Contract::compile(&text).expect("compiles");
         let validator = validator(&schema);
         let data = (fitting(&schema), any::<prop::sample::Index>(), 0..20_u8);
-        let config = Config { cases: 400, failure_persistence: None, ..Config::default() };
-        let outcome = TestRunner::new(config).run(&data, |(fits, place, how)| {
+        let outcome = TestRunner::new(crate::support::cases(400)).run(&data, |(fits, place, how)| {
             prop_assert!(validator.is_valid(&fits), "the generator fits the schema: {fits}");
             let data = mutated(fits, place, how);
             let mut normal = data.clone();

@@ -24,7 +24,11 @@ fn any_moment(world: &World, chance: &mut StdRng) {
     match chance.random_range(0..4) {
         // Sealed and not marked; or it was quick, and all is.
         0 => world.reaches(&format!("select greatest(({UNFED}), (({BEHIND}) = 0)::int)"), |either| either > 0),
-        1 => world.reaches("select count(*) from feed_ranges", |sealed| sealed > 1),
+        // Sealed a second time; or it was few, and all is.
+        1 => world.reaches(
+            &format!("select greatest((select count(*) - 1 from feed_ranges), (({BEHIND}) = 0)::int)"),
+            |either| either > 0,
+        ),
         2 => world
             .reaches(&format!("select ({FED}) * 10 - ({stored}) * {}", chance.random_range(1..9)), |ahead| ahead >= 0),
         _ => world.reaches(stored, |stored| stored > 0),

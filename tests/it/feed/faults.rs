@@ -25,7 +25,7 @@ async fn fed_despite(words: &'static str, point: Point, fate: Fate, times: usize
     let running = Running::start(command, world.log_file());
     trap.caught(times);
     world.reaches(BEHIND, |behind| behind == 0);
-    world.commit_people(&mut csr, 2).await;
+    world.commit_people(&mut csr, 1).await; // which is one range for certain
     world.reaches(BEHIND, |behind| behind == 0);
     running.readiness(200);
     running.kill();

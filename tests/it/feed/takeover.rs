@@ -11,8 +11,8 @@ use super::trap::{Fate, Point};
 use super::{BEHIND, INSERT, LOOK, MARK, SEAL, UNFED};
 use crate::support::{ClickHouse, Csr, World, eventually};
 
-/// A lease's ten seconds, and what it takes to notice.
-const FOLLOWED_WITHIN: Duration = Duration::from_secs(14);
+/// A lease's ten seconds, and what it takes to notice on a machine that is busy with other tests.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(30);
 
 /// The first is stopped (SIGSTOP) at a step; when it wakes up, the other has long done its work. What it had sent
 /// arrives even later.
@@ -38,15 +38,19 @@ async fn stopped_at(words: &'static str, point: Point) {
     eventually("the first to notice", || (first.metric("milepost_analytics_feeding", "") < 0.5).then_some(()));
     world.commit_people(&mut csr, 12).await;
     world.reaches(BEHIND, |behind| behind == 0);
-    assert_eq!(second.metric("milepost_analytics_rows_total", "") as i64, 24);
+    eventually("the second to have fed all", || {
+        (second.metric("milepost_analytics_rows_total", "") as i64 == 24).then_some(())
+    });
     first.readiness(200);
     second.readiness(200);
 
+    let epoch = world.number("select epoch from feed_leases where name = 'feed'").await;
     second.signal("TERM");
-    let terminated = Instant::now();
-    first.feeds();
-    assert!(terminated.elapsed() < Duration::from_secs(6), "the lease was given back");
     assert_eq!(second.wait().0, Some(0));
+    let held =
+        format!("select count(*) from feed_leases where name = 'feed' and epoch = {epoch} and expires_at > now()");
+    assert_eq!(world.number(&held).await, 0, "the lease was given back");
+    first.feeds();
     world.commit_people(&mut csr, 12).await;
     world.reaches(BEHIND, |behind| behind == 0);
     first.kill();

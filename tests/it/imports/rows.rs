@@ -23,7 +23,7 @@ fn said(made: &[Made]) -> Vec<(Uuid, Uuid)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(crate::support::cases(64))]
 
     #[test]
     fn feedback_as_csv_and_as_ndjson_is_the_same(

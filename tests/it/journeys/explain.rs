@@ -79,8 +79,8 @@ async fn operands_have_values_and_events_and_it_says_what_would_change_the_answe
 async fn what_the_passing_of_time_changes_is_told_with_its_moment() {
     let world = World::new().await;
     let mut life = Life::new();
-    let begin = ago(35.0);
-    life.matched(begin).checkin(ago(6.0));
+    let (begin, checked) = (ago(35.0), ago(6.0));
+    life.matched(begin).checkin(checked);
     life.live(&world).await;
     let (bob, day, ids) = (life.bob.to_string(), TimeDelta::days(1), ids(&life));
     let document = explained(&world, &[&bob, "buddy_feedback_pending"]);
@@ -95,7 +95,7 @@ async fn what_the_passing_of_time_changes_is_told_with_its_moment() {
     assert_eq!(due["holds"], false);
     assert_eq!(due["operands"][0]["events"], json!([ids[2], ids[3]]), "the match and its last check-in");
     let changes = due["changes"].as_str().expect("a text");
-    let day_of_change = ago(-1.0).format("%Y-%m-%d").to_string();
+    let day_of_change = (checked + day * 7).format("%Y-%m-%d").to_string();
     assert!(changes.starts_with(&format!("begins to hold at {day_of_change}")), "{changes}");
 
     // All rules at once: those that hold are those that the table has.

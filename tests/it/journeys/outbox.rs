@@ -84,7 +84,7 @@ async fn what_changes_while_nats_is_away_is_told_later_and_readiness_says_so() {
     let mut world = World::new().await;
     let running = world.start(&[]);
     let mut life = Life::new();
-    let due = now() + TimeDelta::seconds(7);
+    let due = now() + TimeDelta::seconds(20);
     life.score(0.3, due).course("in_progress", ago(1.0));
     world.publish_events(&life.take()).await;
     world.reaches("select count(*) from event_log where event_type like 'orchestration.%'", |own| own == 1);

@@ -18,20 +18,22 @@ async fn while_events_keep_coming_there_is_no_difference() {
     // One comparison, and another beside the other half: each begins before events come, and has some of them in it.
     for rest in rest.chunks(rest.len() / 2 + 1) {
         let theirs = "select count(*) from event_log where event_id::text not in (select event_id::text from outbox)";
-        let before = world.number(theirs).await;
         // Events come all the time: a part of the log each time that the one before has been handled.
         let publishing = async {
+            world.reaches("select count(*) from pg_namespace where nspname = 'milepost_next'", |begun| begun == 1);
+            let before = world.number(theirs).await;
             for part in rest.chunks(100) {
                 world.publish(part).await;
                 sent += part.len();
                 world.reaches(HANDLED, |handled| handled + 200 > i64::try_from(sent).expect("a number"));
             }
+            before
         };
-        let filled = tokio::task::block_in_place(|| {
+        let (filled, before) = tokio::task::block_in_place(|| {
             std::thread::scope(|scope| {
                 let comparing = scope.spawn(|| world.is_as_rebuilt()["events"].as_i64().expect("a number"));
-                tokio::runtime::Handle::current().block_on(publishing);
-                comparing.join().expect("there is no difference")
+                let before = tokio::runtime::Handle::current().block_on(publishing);
+                (comparing.join().expect("there is no difference"), before)
             })
         });
         assert!(filled > before, "{filled} events, and {before} when it began: none of those that came meanwhile");

@@ -1,9 +1,10 @@
 //! Killed on the way, a replay goes on where it was.
 
 use serde_json::json;
+use sqlx::Connection as _;
 
 use super::{Packed, REACHED, UNENDED, lines, packed, text};
-use crate::support::{World, assert_same};
+use crate::support::{BLOCKED, World, assert_same};
 
 /// Starts the replay and kills it once it has come so far.
 async fn killed_at(world: &World, arguments: &[&str], reached: i64) {
@@ -26,7 +27,7 @@ async fn killed_five_times_each_line_is_read_once() {
         let world = World::new().await;
         let file = world.log("log", &packed(&log, how));
         for kill in 1..=5 {
-            killed_at(&world, &[text(&file)], kill * 200).await;
+            killed_at(&world, &[text(&file)], kill * 100).await;
         }
         let output = world.output(&["replay", "--from", text(&file)]);
         let said = String::from_utf8_lossy(&output.stderr);
@@ -82,12 +83,16 @@ async fn another_file_of_that_name_is_replayed_from_its_beginning() {
 async fn two_processes_are_not_at_the_same_replay() {
     let world = World::new().await;
     let file = world.log("log", &world.troubled_log(600, 81));
+    // The first is held in the middle: it has to wait for a table that is locked.
+    let mut holder = world.postgres().await;
+    sqlx::raw_sql("begin; lock table event_log in share mode").execute(&mut holder).await.expect("a lock");
     let mut first = world.milepost(&["replay", "--batch", "5", "--from", text(&file)]).spawn().expect("it starts");
-    world.reaches(REACHED, |reached| reached > 0);
+    world.reaches(BLOCKED, |blocked| blocked == 1);
     let output = world.output(&["replay", "--from", text(&file)]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("another process is at this replay"), "{said}");
+    holder.close().await.expect("the lock is let go");
     assert!(first.wait().expect("it ends").success());
 }
 

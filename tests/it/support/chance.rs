@@ -1,5 +1,6 @@
 //! Chance that can be repeated: every random test takes its seed from here and says it.
 
+use proptest::test_runner::{Config, RngSeed};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -15,4 +16,13 @@ pub(crate) fn seeds(cases: u64) -> Vec<u64> {
 pub(crate) fn chance(seed: u64) -> StdRng {
     eprintln!("to repeat this case: MILEPOST_TEST_SEED={seed}");
     StdRng::seed_from_u64(seed)
+}
+
+/// So many cases of a property, the same in each run. PROPTEST_RNG_SEED makes them others.
+pub(crate) fn cases(cases: u32) -> Config {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    match config.rng_seed {
+        RngSeed::Random => Config { rng_seed: RngSeed::Fixed(1), ..config },
+        RngSeed::Fixed(_) => config,
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use super::eventually;
 
 /// A running server; killed and its store removed when dropped.
 pub(crate) struct Nats {
@@ -72,17 +73,12 @@ fn launch(store: &Path, port: Option<u16>) -> (Child, u16) {
 
 /// The server writes its ports into a file once it listens.
 fn wait_for_port(ports: &Path) -> u16 {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while Instant::now() < deadline {
+    eventually("nats-server to say its port", || {
         let file: Option<PathBuf> =
             std::fs::read_dir(ports).ok().and_then(|mut files| Some(files.next()?.ok()?.path()));
         let listed = file.and_then(|file| std::fs::read_to_string(file).ok());
         let value = listed.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
         let url = value.and_then(|value| value["nats"][0].as_str().map(str::to_owned));
-        if let Some(port) = url.and_then(|url| url.rsplit(':').next()?.parse().ok()) {
-            return port;
-        }
-        std::thread::yield_now();
-    }
-    panic!("nats-server did not say its port in time");
+        url.and_then(|url| url.rsplit(':').next()?.parse().ok())
+    })
 }

@@ -302,7 +302,7 @@ impl Running {
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(5)))
+            .timeout_global(Some(Duration::from_secs(30)))
             .build()
             .new_agent();
         let mut response = agent.get(format!("{}{path}", self.http)).call().expect("the service answers");
