@@ -47,7 +47,8 @@ declare
 begin
     select nspname into home
     from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-    where pg_class.oid = people and relname = 'users' and pg_has_role(current_user, relowner, 'usage');
+    where pg_class.oid = people and relname = 'users' and relkind = 'r'
+      and nspname in ('public', 'milepost_next', 'milepost_previous') and pg_get_userbyid(relowner) = current_user;
     if home is null then
         raise insufficient_privilege using message = format('%s is no table of people', people);
     end if;
@@ -66,6 +67,8 @@ begin
     end if;
 end
 $$;
+
+revoke execute on function forget_identities from public;
 
 comment on function forget_identities is 'Deletes by what names a person was known, and nothing else';
 

@@ -105,7 +105,7 @@ async fn publish(settings: &Settings, domain: std::sync::Arc<Domain>, event: &Me
         let source = settings.source(domain).await?;
         let id = event.content.as_ref().map(|event| event.id).unwrap_or_default();
         let text = String::from_utf8_lossy(&event.payload);
-        source.publish(id, &event.subject, &text).await?.arrived().await?;
+        source.publish(&id.to_string(), &event.subject, &text).await?.arrived().await?;
         Ok::<_, Failure>(())
     };
     match publishing.await {
