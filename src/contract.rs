@@ -40,7 +40,7 @@ pub struct Contract {
     pub provides: Vec<String>,
     /// What analytics makes of it.
     pub analytics: Analytics,
-    /// Whom its personal fields (`x-pii`) are about, by their names (`x-subject`).
+    /// Whom its fields are about that are encrypted in the store, by their names (`x-subject`).
     pub subjects: BTreeMap<String, Subject>,
 }
 

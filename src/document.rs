@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+/// With what an encrypted value begins, as JSON ([`crate::privacy::cipher::MARK`]).
+const SECRET: &str = "\"encrypted:1:";
 /// How deep a document may be: far deeper than the gates let anything through.
 const DEPTH_MAX: usize = 500;
 
@@ -181,7 +183,9 @@ impl<'t> Copying<'t> {
                 self.picked.insert(name.clone().into_owned(), value);
             }
         }
-        if self.personal.contains(&*name) {
+        // What is encrypted says nothing to whoever has no key.
+        let is_secret = || self.text.get(from..).is_some_and(|text| text.trim_start().starts_with(SECRET));
+        if self.personal.contains(&*name) || (self.cutting.is_none() && is_secret()) {
             match self.cutting {
                 None => self.copy.truncate(before),
                 Some(_) => {
@@ -277,6 +281,13 @@ mod tests {
             r#"{"email": 1, "a": [], "b": [{"em\u0061il": {"x": 1}}, {"c": {}, "email": "x"}, "email"], "d": -0.5}"#;
         let stripped = strip(text, &names(&["email"]), &names(&[]));
         assert_eq!(stripped.text, r#"{"a":[],"b":[{},{"c":{}},"email"],"d":-0.5}"#);
+    }
+
+    #[test]
+    fn what_is_encrypted_is_left_out() {
+        let text = r#"{"a": "encrypted:1:x", "b": {"c": "encrypted:1:y"}, "d": "encrypted:2"}"#;
+        assert_eq!(strip(text, &names(&[]), &names(&[])).text, r#"{"b":{},"d":"encrypted:2"}"#);
+        assert_eq!(SECRET[1..], *crate::privacy::cipher::MARK);
     }
 
     #[test]

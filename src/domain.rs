@@ -11,8 +11,8 @@ mod settings;
 mod upcasts;
 mod written;
 
-use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -73,6 +73,8 @@ pub struct Domain {
     pub tables: Vec<Table>,
     /// How people are exported and erased, where the domain says it.
     pub privacy: Option<Privacy>,
+    /// Names of the fields that are encrypted in the store, by the index of the contract; `personal` names are in all.
+    pub encrypted: Vec<BTreeSet<String>>,
     /// What projections may count, with the help text.
     pub counters: BTreeMap<String, String>,
     /// Names us in the free metadata of events that our own outbox published.
@@ -126,6 +128,8 @@ impl Domain {
         }
         let mut layout = Layout::of(&contracts, files.get("analytics/known.sql"));
         layout.personal.extend(upcasts.personal.iter().cloned());
+        let encrypted = |contract: &Contract| contract.subjects.keys().chain(&layout.personal).cloned().collect();
+        let encrypted = contracts.iter().map(encrypted).collect();
         let mut by_type: HashMap<String, Vec<usize>> = HashMap::new();
         for (index, contract) in contracts.iter().enumerate() {
             by_type.entry(contract.event_type.clone()).or_default().push(index);
@@ -147,6 +151,7 @@ impl Domain {
             contracts,
             imports,
             privacy,
+            encrypted,
             upcasts,
             projections,
             levels,

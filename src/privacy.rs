@@ -7,6 +7,8 @@
 pub mod cipher;
 pub mod keyring;
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use crate::contract::{Shape, Subject};
@@ -23,6 +25,15 @@ pub fn subject_of(domain: &Domain, event: &Event, name: &str) -> Uuid {
         Route::Unrouted | Route::Own => None,
     };
     declared.and_then(|subject: &Subject| subject.of(&event.data)).unwrap_or_else(|| own_subject("event", event.id))
+}
+
+/// Names of the fields of an event that are encrypted in the store.
+#[must_use]
+pub fn encrypted_in<'d>(domain: &'d Domain, event: Option<&Event>) -> &'d BTreeSet<String> {
+    match event.map(|event| event.route) {
+        Some(Route::Contract(index)) => &domain.encrypted[index],
+        _ => &domain.layout.personal,
+    }
 }
 
 /// The subject of something that is about nobody known: an event, or a dead letter by its fingerprint.

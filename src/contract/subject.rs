@@ -40,7 +40,7 @@ fn text_at(data: &Value, path: &[String]) -> String {
     }
 }
 
-/// Reads whom the marked properties are about, by their names: what a property says of itself, else the root.
+/// Reads whom properties are about, by their names: what a property says of itself, else, of personal ones, the root.
 pub(super) fn read(root: &Map<String, Value>, shape: &Shape, faults: &mut Vec<String>) -> BTreeMap<String, Subject> {
     let mut subjects = BTreeMap::new();
     let all = root.get("x-subject").and_then(|definition| subject(definition, "/x-subject", shape, faults));
@@ -48,7 +48,8 @@ pub(super) fn read(root: &Map<String, Value>, shape: &Shape, faults: &mut Vec<St
         let own = property.get("x-subject").map(|definition| (definition, format!("{place}/x-subject")));
         let is_personal = property.get("x-pii") == Some(&Value::Bool(true));
         let own = own.and_then(|(definition, place)| subject(definition, &place, shape, faults));
-        if let Some(subject) = own.or_else(|| all.clone()).filter(|_| is_personal) {
+        let subject = own.or_else(|| all.clone().filter(|_| is_personal));
+        if let Some(subject) = subject {
             subjects.insert(name.to_owned(), subject);
         }
     });

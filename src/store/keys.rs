@@ -16,7 +16,7 @@ use crate::domain::Domain;
 use crate::json::RawJson;
 use crate::privacy::cipher::{self, Held, Keys, MARK, Secret};
 use crate::privacy::keyring::{KeyRing, Wrapped};
-use crate::privacy::{stand_in, subject_of};
+use crate::privacy::{encrypted_in, stand_in, subject_of};
 
 pub(crate) use letters::subject_of_letter;
 
@@ -28,8 +28,8 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Cuts what is personal out of a document. Nothing when there is nothing to encrypt.
-    pub(super) fn of(domain: &Domain, text: &str, subject: impl Fn(&Cut) -> Uuid) -> Option<Self> {
-        let pieces = cut(text, &domain.layout.personal, MARK)?;
+    pub(super) fn of(names: &BTreeSet<String>, text: &str, subject: impl Fn(&Cut) -> Uuid) -> Option<Self> {
+        let pieces = cut(text, names, MARK)?;
         let subjects: Vec<Uuid> = pieces.cuts.iter().filter(|cut| cut.value != "null").map(subject).collect();
         (!subjects.is_empty()).then_some(Self { pieces, subjects })
     }
@@ -165,7 +165,7 @@ impl Unit<'_> {
         let open = |index: &usize| {
             let event = batch.event(*index);
             let text = std::str::from_utf8(&event.payload.0).ok()?;
-            Opened::of(&self.domain, text, |cut| subject_of(&self.domain, event, &cut.name))
+            Opened::of(encrypted_in(&self.domain, Some(event)), text, |cut| subject_of(&self.domain, event, &cut.name))
         };
         let opened = tokio::task::block_in_place(|| wanted.iter().map(open).collect());
         let encrypted = encrypt(&mut *self.pg, &ring, opened).await?;

@@ -8,7 +8,7 @@ use super::{Opened, encrypt, make_keys, missing, subject_of_letter};
 use crate::decode::decode_stored;
 use crate::privacy::cipher;
 use crate::privacy::keyring::{KeyRing, Wrapped};
-use crate::privacy::{own_subject, subject_of};
+use crate::privacy::{encrypted_in, own_subject, subject_of};
 use crate::store::{Connection, Error, execute};
 
 /// Keys, events or letters in one transaction.
@@ -167,7 +167,7 @@ impl Connection {
 
     fn opened(&self, stored: &Plain) -> Option<Opened> {
         let event = decode_stored(&self.domain, &stored.event_type, &stored.payload).ok();
-        Opened::of(&self.domain, &stored.payload, |cut| match &event {
+        Opened::of(encrypted_in(&self.domain, event.as_ref()), &stored.payload, |cut| match &event {
             Some(event) => subject_of(&self.domain, event, &cut.name),
             None => own_subject("event", stored.event_id),
         })

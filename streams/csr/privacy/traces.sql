@@ -5,7 +5,8 @@ with person as materialized (
     where id = coalesce((select id from users where id = $1::uuid),
                         (select user_id from user_emails where derived_user_id = $1::uuid))),
 known as materialized (
-    select external_id, first_name, last_name from person join user_external_ids on profile_id = person.id),
+    select known.external_id, known.first_name, known.last_name
+    from person join user_external_ids as known on known.profile_id = person.id),
 names as (
     select first_name, last_name from person
     union
@@ -14,7 +15,7 @@ select id::text as trace from person
 union
 select derived_user_id::text from person join user_emails on user_id = person.id
 union
-select email from person join user_emails on user_id = person.id where email not like '%@erased.invalid'
+select user_emails.email from person join user_emails on user_id = person.id where user_emails.email not like '%@erased.invalid'
 union
 -- A short number is found everywhere.
 select external_id from known where length(external_id) >= 6
