@@ -73,10 +73,15 @@ create or replace function apply_identity(
 language plpgsql as $$
 declare
     nobody constant uuid := '00000000-0000-0000-0000-000000000000';
+    identities constant bigint := hashtextextended('identities', 0);
+    names constant uuid[] := array[
+        identity_subject(in_provider, in_scope, in_external_id), subject_of('person', in_csr_id::text),
+        subject_of('email', in_email), subject_of('person', derived_id('milepost:user:' || in_email)::text)];
     person uuid;
     identity_id uuid;
     is_new_identity boolean;
     is_new_email boolean := false;
+    new_csr_id uuid;
     by_csr uuid;
     by_email uuid;
     meant uuid[];
@@ -89,9 +94,12 @@ declare
     is_merged boolean := false;
 begin
     insert into companies (id) select in_scope where in_scope <> nobody on conflict do nothing;
-    person := erased_person(array[
-        identity_subject(in_provider, in_scope, in_external_id), subject_of('person', in_csr_id::text),
-        subject_of('email', in_email), subject_of('person', derived_id('milepost:user:' || in_email)::text)]);
+    -- What is told of the erased ties names to them that nobody knew to be theirs: meanwhile nobody is made by such a name.
+    perform pg_advisory_xact_lock_shared(identities);
+    if erased_person(names) is not null then
+        perform pg_advisory_xact_lock(identities);
+    end if;
+    person := erased_person(names); -- as it is known now
     if person is not null then
         return query
         select told.touched, told.counted, told.key
@@ -101,17 +109,21 @@ begin
     for attempt in 1..100 loop
         person := (select u.profile_id from user_external_ids u where u.provider = in_provider and u.scope = in_scope
                    and u.external_id = in_external_id);
-        by_csr := (select u.id from users u where u.id = in_csr_id);
+        -- An id that follows from an e-mail is no CSR id, whoever names it: it means whoever has, or had, that e-mail.
+        new_csr_id := case when not exists (select from user_emails e where e.derived_user_id = in_csr_id) then in_csr_id end;
+        by_csr := coalesce((select u.id from users u where u.id = in_csr_id),
+                           (select e.user_id from user_emails e where e.derived_user_id = in_csr_id));
         by_email := coalesce((select e.user_id from user_emails e where e.email = in_email),
-                             (select u.id from users u where u.email = in_email));
+                             (select u.id from users u where u.email = in_email),
+                             (select u.id from users u where u.id = derived_id('milepost:user:' || in_email)));
 
         -- Somebody new: whoever else makes them known at this moment is waited for, and found by looking again.
         if person is null and by_csr is null and by_email is null then
-            wanted := coalesce(in_csr_id, derived_id('milepost:user:' || in_email));
-            insert into users (id, email, id_derived, updated_at) values (wanted, in_email, in_csr_id is null, in_at)
+            wanted := coalesce(new_csr_id, derived_id('milepost:user:' || in_email));
+            insert into users (id, email, id_derived, updated_at) values (wanted, in_email, new_csr_id is null, in_at)
             on conflict do nothing;
             continue when not found;
-            by_csr := case when in_csr_id is not null then wanted end;
+            by_csr := case when new_csr_id is not null then wanted end;
         end if;
 
         -- The latest snapshot wins entirely, the earliest is remembered: redelivery and reordering change nothing.
@@ -146,12 +158,15 @@ begin
         is_new_email := is_new_email or (found and by_email is null);
         continue when not found and by_email is null;
         by_email := coalesce(by_email, person);
+        -- It was named before anybody knew from which e-mail it follows.
+        update users u set id_derived = true
+        where u.id = derived_id('milepost:user:' || in_email) and not u.id_derived;
 
         -- Several CSR ids for one person contradict each other: the event applies to the first.
         meant := array(select distinct one from unnest(array[person, by_email, by_csr]) as one where one is not null);
         csr_ids := array(select u.id from users u where u.id = any (meant) and not u.id_derived);
-        if in_csr_id is not null and not in_csr_id = any (csr_ids) then
-            csr_ids := csr_ids || in_csr_id;
+        if new_csr_id is not null and not new_csr_id = any (csr_ids) then
+            csr_ids := csr_ids || new_csr_id;
         end if;
         if cardinality(csr_ids) > 1 then
             conflict := case when by_csr is null and person = any (csr_ids) then 'second_csr_id'
@@ -190,9 +205,9 @@ begin
         end if;
 
         -- The CSR id becomes known for somebody whose id was derived: the row takes it, references follow.
-        if in_csr_id is not null and by_csr is null then
+        if new_csr_id is not null and by_csr is null then
             begin
-                update users u set id = in_csr_id, id_derived = false where u.id = person and u.id_derived;
+                update users u set id = new_csr_id, id_derived = false where u.id = person and u.id_derived;
             exception when unique_violation then
                 null; -- another worker has made it known meanwhile: they are found by looking again
             end;

@@ -9,6 +9,21 @@ use uuid::Uuid;
 use super::Shape;
 use crate::derived_id::derived_id;
 
+/// Fields are encrypted by their names, wherever they stand; without these an event could not be read.
+const OF_THE_ENVELOPE: [&str; 11] = [
+    "id",
+    "type",
+    "version",
+    "timestamp",
+    "time",
+    "specversion",
+    "source",
+    "data",
+    "metadata",
+    "correlationId",
+    "causationId",
+];
+
 /// Whose key seals a personal field: a kind of thing, and the fields of `data` that say which one it is.
 ///
 /// What two people said within a match is about both of them: then the match has the key, and whoever erases one of them
@@ -50,6 +65,9 @@ pub(super) fn read(root: &Map<String, Value>, shape: &Shape, faults: &mut Vec<St
         let own = own.and_then(|(definition, place)| subject(definition, &place, shape, faults));
         let subject = own.or_else(|| all.clone().filter(|_| is_personal));
         if let Some(subject) = subject {
+            if OF_THE_ENVELOPE.contains(&name) {
+                faults.push(format!("{place}: what has this name in the envelope would be encrypted, too"));
+            }
             subjects.insert(name.to_owned(), subject);
         }
     });
@@ -117,6 +135,14 @@ mod tests {
         assert_eq!(subjects["n"].of(&json!({"b": "y"})), Some(derived_id("milepost:subject:pair::y")));
         assert_eq!(subjects["m"].of(&json!({})), None);
         assert_eq!(subjects.len(), 2);
+    }
+
+    #[test]
+    fn what_an_envelope_needs_is_not_encrypted() {
+        let schema = json!({"title": "a", "x-version": "v1", "type": "object",
+            "properties": {"metadata": {"type": "object", "x-subject": {"one": ["b"]}}, "b": {"type": "string"}}});
+        let faults = Contract::compile(&schema.to_string()).expect_err("has faults");
+        assert!(faults[0].starts_with("/properties/metadata: "), "{faults:?}");
     }
 
     #[test]

@@ -57,6 +57,31 @@ async fn two_directories_that_tell_of_somebody_new_at_once_do_not_contradict_eac
     running.kill();
 }
 
+/// Whoever read `users.id` may name it, before the e-mail is known from which that id follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_follows_from_an_email_is_no_csr_id_whoever_is_told_first() {
+    let named = derived_id("milepost:user:first@example.org");
+    let mut rows = Vec::new();
+    for order in [[0, 1], [1, 0]] {
+        for batch in ["1", "2"] {
+            let world = World::new().await;
+            let mut csr = Csr::new();
+            let told = [
+                external(&mut csr, "okta", "o-1", "first@example.org", "created"),
+                directory(&mut csr, "adp", "a-1", "another@example.org", Some(named)),
+            ];
+            world.publish_events(&order.map(|index| told[index].clone())).await;
+            let summary = world.drain(&["--batch", batch]);
+            assert_eq!(summary["applied"], json!(2), "{summary}");
+            rows.push(world.rows("select id, email, id_derived from users").await);
+            assert_eq!(world.number("select count(*) from identity_conflicts").await, 0);
+            world.is_as_rebuilt();
+        }
+    }
+    let expected = json!({"id": named, "email": "another@example.org", "id_derived": true});
+    assert!(rows.iter().all(|rows| *rows == [expected.clone()]), "{rows:?}");
+}
+
 /// An import by hand knows no company: that makes none, and takes nobody out of theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_without_a_company_says_nothing_of_it() {
