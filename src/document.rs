@@ -49,11 +49,11 @@ impl Pieces {
         let mut filled = String::with_capacity(self.text.len() * 2);
         let mut from = 0;
         for cut in &self.cuts {
-            filled.push_str(&self.text[from..cut.at]);
+            filled.push_str(self.text.get(from..cut.at).unwrap_or_default());
             filled.push_str(&with(cut));
             from = cut.at;
         }
-        filled.push_str(&self.text[from..]);
+        filled.push_str(self.text.get(from..).unwrap_or_default());
         filled
     }
 }
@@ -287,7 +287,7 @@ mod tests {
     fn what_is_encrypted_is_left_out() {
         let text = r#"{"a": "encrypted:1:x", "b": {"c": "encrypted:1:y"}, "d": "encrypted:2"}"#;
         assert_eq!(strip(text, &names(&[]), &names(&[])).text, r#"{"b":{},"d":"encrypted:2"}"#);
-        assert_eq!(SECRET[1..], *crate::privacy::cipher::MARK);
+        assert_eq!(SECRET.strip_prefix('"'), Some(crate::privacy::cipher::MARK));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const SUBJECT_CHARS: usize = 32;
 #[derive(Debug)]
 pub enum Held {
     /// The key.
-    Key(Key),
+    Key(Box<Key>),
     /// It was destroyed: what it had encrypted is gone.
     Destroyed,
 }
@@ -56,18 +56,22 @@ pub fn secrets(document: &str) -> Vec<Secret> {
     let opening = format!("\"{MARK}");
     let begins = document.match_indices(&opening).map(|(at, _)| at);
     // Within a text there is a backslash before each quotation mark.
-    begins.filter(|at| !document[..*at].ends_with('\\')).filter_map(|at| secret(document, at)).collect()
+    begins.filter(|at| !before(document, *at).ends_with('\\')).filter_map(|at| secret(document, at)).collect()
+}
+
+fn before(document: &str, at: usize) -> &str {
+    document.get(..at).unwrap_or_default()
 }
 
 fn secret(document: &str, at: usize) -> Option<Secret> {
     let text = document.get(at + 1 + MARK.len()..)?;
-    let text = &text[..text.find('"')?];
+    let (text, _) = text.split_once('"')?;
     let (subject, bytes) = text.split_at_checked(SUBJECT_CHARS)?;
     let bytes = STANDARD.decode(bytes.strip_prefix(':')?).ok()?;
     let end = at + 1 + MARK.len() + text.len() + 1;
-    let name = document[..at].trim_end().strip_suffix(':').and_then(|before| {
-        let before = before.trim_end().strip_suffix('"')?;
-        Some(before[before.rfind('"')? + 1..].to_owned())
+    let name = before(document, at).trim_end().strip_suffix(':').and_then(|before| {
+        let (_, name) = before.trim_end().strip_suffix('"')?.rsplit_once('"')?;
+        Some(name.to_owned())
     });
     Some(Secret { at: at..end, subject: Uuid::try_parse(subject).ok()?, name, bytes })
 }
@@ -90,11 +94,11 @@ pub fn decrypt(document: &str, secrets: &[Secret], keys: &Keys, gone: impl Fn(&S
                 plain
             }
         };
-        text.push_str(&document[from..secret.at.start]);
+        text.push_str(document.get(from..secret.at.start).unwrap_or_default());
         text.push_str(&plain);
         from = secret.at.end;
     }
-    text.push_str(&document[from..]);
+    text.push_str(document.get(from..).unwrap_or_default());
     (text, is_gone)
 }
 
@@ -125,7 +129,7 @@ mod tests {
 
     fn keys(subjects: &[Uuid]) -> Keys {
         let ring = KeyRing::parse(&generate().expect("a key")).expect("keys");
-        let made = |subject: &Uuid| (*subject, Held::Key(ring.make(*subject).expect("a key").0));
+        let made = |subject: &Uuid| (*subject, Held::Key(Box::new(ring.make(*subject).expect("a key").0)));
         subjects.iter().map(made).collect()
     }
 

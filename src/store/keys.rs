@@ -111,7 +111,7 @@ pub(super) async fn known_keys(
         let Some((bytes, by)) = bytes.zip(by) else { return Ok((subject, Held::Destroyed)) };
         let wrapped = Wrapped { bytes, by };
         let key = ring.and_then(|ring| ring.unwrap(subject, &wrapped));
-        key.map(|key| (subject, Held::Key(key))).ok_or_else(|| missing(&wrapped.by))
+        key.map(|key| (subject, Held::Key(Box::new(key)))).ok_or_else(|| missing(&wrapped.by))
     };
     rows.into_iter().map(held).collect()
 }
@@ -150,7 +150,7 @@ async fn make_keys(pg: &mut PgConnection, ring: &KeyRing, subjects: &BTreeSet<Uu
     // Somebody else has made the others meanwhile: a later statement sees them.
     let others: BTreeSet<Uuid> = new.keys().filter(|subject| !made.contains(*subject)).copied().collect();
     let ours = new.into_iter().filter(|(subject, _)| made.contains(subject));
-    keys.extend(ours.map(|(subject, (key, _))| (subject, Held::Key(key))));
+    keys.extend(ours.map(|(subject, (key, _))| (subject, Held::Key(Box::new(key)))));
     keys.extend(known_keys(pg, Some(ring), &others).await?);
     Ok(keys)
 }

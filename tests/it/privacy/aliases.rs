@@ -29,7 +29,7 @@ async fn told(events: &[&Value]) -> World {
 async fn who_was_erased_by_a_derived_id_goes_on_by_it_whenever_the_csr_id_becomes_known() {
     let mut csr = Csr::new();
     let [csr_id, bo, one, two] = [0; 4].map(|_| csr.id());
-    let mut events = vec![
+    let mut events = [
         external(&mut csr, "okta", "canary-1", ONE),
         directory(&mut csr, "adp", "canary-2", ONE, Some(csr_id)),
         csr.person(bo),
