@@ -46,6 +46,8 @@ async fn whoever_is_erased_is_found_nowhere_whatever_is_replayed_or_made_anew() 
     assert!(receipt["keys_destroyed"].as_i64().is_some_and(|keys| keys > 5), "{receipt}");
     assert!(receipt["rows"]["user_external_ids"]["before"].as_i64().is_some_and(|rows| rows > 0), "{receipt}");
     assert_eq!(receipt["rows"]["user_external_ids"]["after"], json!(0), "{receipt}");
+    let letter = world.rows("select id, octet_length(payload) as bytes, resolution from dead_letters").await;
+    assert_eq!((&letter[0]["bytes"], &letter[0]["resolution"]), (&json!(0), &json!("discarded")), "{letter:?}");
     let asked = format!("select user_id, request_type, status from dsar_requests where id = '{request}'");
     let expected = json!({"user_id": life.ada, "request_type": "deletion", "status": "completed"});
     assert_eq!(world.rows(&asked).await, [expected]);

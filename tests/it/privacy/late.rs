@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::life::{EMAIL, Life, directory, external, flagged, reviewed, shared, with};
 use super::{CANARY, derived};
-use crate::support::{Csr, World, assert_same, chance, seeds};
+use crate::support::{BLOCKED, Csr, World, assert_same, chance, seeds};
 
 /// What is told of her when she is erased already: by all of her names, and of what she did.
 fn late(csr: &mut Csr, life: &Life) -> Vec<Value> {
@@ -99,4 +100,34 @@ async fn whenever_somebody_is_erased_the_tables_are_the_same() {
         world.prove();
         world.is_as_rebuilt();
     }
+}
+
+/// A check-in is written, and not committed, while somebody of its match is erased.
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_are_being_written_meanwhile_go_too() {
+    let world = World::new().await;
+    let mut csr = Csr::new();
+    let life = Life::new(&mut csr);
+    world.publish_events(&life.events).await;
+    world.drain(&[]);
+    // Its row is there, and nobody of the match is locked yet.
+    let wait = "create function wait() returns trigger language plpgsql as
+                $$ begin perform pg_advisory_xact_lock(7); return null; end $$";
+    world.execute(wait).await;
+    world.execute("create trigger wait after insert on buddy_checkins execute function wait()").await;
+    let mut holder = world.postgres().await;
+    let mut holder = holder.begin().await.expect("a transaction");
+    sqlx::query("select pg_advisory_xact_lock(7)").execute(&mut *holder).await.expect("a lock");
+    let running = world.start(&["--only", "project", "--workers", "2", "--batch", "1"]);
+    let said = with(csr.checkin(life.matched), json!({"notes": CANARY}));
+    world.publish_events(&[said]).await;
+    world.reaches(BLOCKED, |blocked| blocked == 1);
+    world.publish_events(&[life.erased(&mut csr)]).await;
+    let is_erased = "select count(*) from subject_keys where destroyed_at is not null";
+    world.reaches(&format!("select (({BLOCKED}) = 2 or ({is_erased}) > 0)::int"), |either| either == 1);
+    holder.commit().await.expect("let go");
+    let all = i64::try_from(life.events.len() + 2).expect("a number");
+    world.reaches(crate::support::HANDLED, |handled| handled == all);
+    assert_eq!(world.tables_with(CANARY).await, BTreeSet::new());
+    running.kill();
 }
