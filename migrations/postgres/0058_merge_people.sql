@@ -4,7 +4,10 @@
 -- The ids that go away are derived ones, and a derived id follows from an e-mail. So a person is found by the derived id
 -- of every e-mail that was ever theirs, just as by the e-mail: in whatever order things become known, and for ever.
 alter table user_emails
-    add column derived_user_id uuid not null generated always as (derived_id('milepost:user:' || email)) stored;
+    add column derived_user_id uuid not null generated always as (
+        -- Ids that mean a person who was erased are found as before, without the e-mails that they follow from.
+        case when email ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}@erased\.invalid$'
+             then substr(email, 1, 36)::uuid else derived_id('milepost:user:' || email) end) stored;
 
 create unique index user_emails_derived_user_id_key on user_emails (derived_user_id);
 

@@ -7,13 +7,6 @@ drop function forget_words(uuid[], uuid[], uuid);
 drop function forget_reviews(uuid[], uuid);
 drop function forget_identities(regclass, uuid);
 
-alter table user_emails drop column derived_user_id;
-alter table user_emails
-    add column derived_user_id uuid not null generated always as (derived_id('milepost:user:' || email)) stored;
-
-create unique index user_emails_derived_user_id_key on user_emails (derived_user_id);
-
-comment on column user_emails.derived_user_id is 'The id that the person has, had or might have had by this e-mail: events that name it mean them';
 comment on column user_emails.email is 'PII. Lower case';
 comment on column users.email is 'PII. The latest e-mail, lower case; earlier ones stay look-up keys in user_emails';
 

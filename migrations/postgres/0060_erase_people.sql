@@ -25,16 +25,6 @@ $$;
 
 comment on function erased_person is 'Who was erased with one of these subjects; null when nobody was';
 
--- Ids that mean an erased person have to be found as before, without the e-mails that they follow from.
-alter table user_emails drop column derived_user_id;
-alter table user_emails
-    add column derived_user_id uuid not null generated always as (
-        case when email ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}@erased\.invalid$'
-             then substr(email, 1, 36)::uuid else derived_id('milepost:user:' || email) end) stored;
-
-create unique index user_emails_derived_user_id_key on user_emails (derived_user_id);
-
-comment on column user_emails.derived_user_id is 'The id that the person has, had or might have had by this e-mail: events that name it mean them';
 comment on column user_emails.email is 'PII. Lower case; <id>@erased.invalid where only the id by which an erased person was known is kept';
 comment on column users.email is 'PII. The latest e-mail, lower case; earlier ones stay look-up keys in user_emails; <id>@erased.invalid once they were erased';
 

@@ -69,6 +69,10 @@ fn secret(document: &str, at: usize) -> Option<Secret> {
     let (subject, bytes) = text.split_at_checked(SUBJECT_CHARS)?;
     let bytes = STANDARD.decode(bytes.strip_prefix(':')?).ok()?;
     let end = at + 1 + MARK.len() + text.len() + 1;
+    let is_name = document.get(end..)?.trim_start().starts_with(':');
+    if is_name {
+        return None; // none of ours: only values are encrypted
+    }
     let name = before(document, at).trim_end().strip_suffix(':').and_then(|before| {
         let (_, name) = before.trim_end().strip_suffix('"')?.rsplit_once('"')?;
         Some(name.to_owned())
@@ -158,7 +162,8 @@ mod tests {
         let subject = Uuid::from_u128(7);
         let keys = keys(&[subject]);
         let made_up = format!("{MARK}{}:AAAA", subject.simple());
-        let text = json!({"note": made_up, "other": made_up, "deep": [format!("\"{made_up}\"")]}).to_string();
+        let text =
+            json!({"note": made_up, &made_up: 1, "other": made_up, "deep": [format!("\"{made_up}\"")]}).to_string();
         let stored = encrypted(&text, &keys, subject);
         assert_eq!(secrets(&stored).len(), 2, "{stored}");
         let (read, is_gone) = decrypt(&stored, &secrets(&stored), &keys, |_| "null".into());

@@ -40,7 +40,8 @@ const COUNT: &str = "
     set count = case when letter.resolution = 'redriven' then 0 else letter.count end + found.count,
         first_seq = least(letter.first_seq, found.first_seq), last_seq = greatest(letter.last_seq, found.last_seq),
         first_seen = least(letter.first_seen, now()), last_seen = now(),
-        resolution = null, resolved_at = null, reason = found.reason, field = found.field, message = found.message
+        resolution = case when letter.note = 'erased' then letter.resolution end,
+        resolved_at = case when letter.note = 'erased' then letter.resolved_at end, reason = found.reason, field = found.field, message = found.message
     from (select fingerprint, count(*) as count, min(sequence) as first_seq, max(sequence) as last_seq,
               min(reason) as reason, min(field) as field, min(message) as message
           from unnest($1::uuid[], $2::int8[], $3::text[], $4::text[], $5::text[])

@@ -17,6 +17,13 @@ select derived_user_id::text from person join user_emails on user_id = person.id
 union
 select user_emails.email from person join user_emails on user_id = person.id where user_emails.email not like '%@erased.invalid'
 union
+-- Most of what was said names only where.
+select pair.id::text from person join buddy_matches as pair on person.id in (pair.participant_id, pair.buddy_id)
+union
+select session.id::text from person join kintell_sessions as session on person.id in (session.participant_id, session.volunteer_id)
+union
+select told.session_id::text from person join kintell_session_people as told on told.user_id = person.id
+union
 -- A short number is found everywhere.
 select external_id from known where length(external_id) >= 6
 union
